@@ -1,0 +1,50 @@
+/** What flows along an edge. Each kind has one Arrow layout, described in packages/steps/src/artifacts/README.md. */
+export type PortKind =
+  | "rows"
+  | "tokens"
+  | "model"
+  | "tokenizer"
+  | "features"
+  | "history"
+  | "predictions"
+  | "metrics"
+  | "comparison"
+
+export type ScalarType = "utf8" | "int32" | "int64" | "float32" | "float64" | "bool" | "binary"
+
+/** An Arrow column as far as it is known before anything runs. */
+export interface ColumnType {
+  readonly type: ScalarType | "dictionary" | `list<${ScalarType}>`
+  readonly nullable: boolean
+  /** The names of a label column, sorted, where they are known. */
+  readonly labels?: ReadonlyArray<string>
+}
+
+/** The type of an edge: its kind, its columns and what the steps before it said about it. */
+export interface PortType {
+  readonly kind: PortKind
+  readonly columns?: Readonly<Record<string, ColumnType>>
+  /** The task that the rows or the model are for, where it is known. */
+  readonly task?: string
+  /** The model family (`bert`), for `model`, where it is known. */
+  readonly family?: string
+}
+
+export interface InputPort {
+  readonly accepts: ReadonlyArray<PortKind>
+  readonly description: string
+  readonly optional?: boolean
+  /** Columns that must be there, by name. */
+  readonly columns?: Readonly<Record<string, { readonly type: ReadonlyArray<ColumnType["type"]>; readonly why: string }>>
+}
+
+export interface OutputPort {
+  readonly kind: PortKind
+  readonly description: string
+}
+
+/** "rows {text: utf8, label: dictionary}" */
+export const describePort = (type: PortType): string => {
+  const columns = Object.entries(type.columns ?? {}).map(([name, column]) => `${name}: ${column.type}`)
+  return columns.length === 0 ? type.kind : `${type.kind} {${columns.join(", ")}}`
+}

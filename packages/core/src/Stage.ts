@@ -1,0 +1,99 @@
+import { Schema } from "effect"
+import type { Json } from "./Json.ts"
+import type { Facts } from "./Step.ts"
+
+/** An artifact as a stage reads it. */
+export interface InputArtifact {
+  /** The Arrow file, read-only. */
+  readonly path: string
+  /** SHA-256 of its bytes: check it while reading. */
+  readonly blob: string
+  readonly content: string
+  readonly facts: Facts
+}
+
+/** A resolved source: a file, or a folder with its files in sorted order. `digest` was taken when planning. */
+export interface InputSource {
+  readonly path: string
+  readonly format: string
+  readonly digest: string
+  /** As the user wrote it, for messages. */
+  readonly spec: string
+}
+
+/** What a stage is given, as plain data plus three ways to speak. Built by the worker around the runner's request. */
+export interface StageContext {
+  /** All decoded params of the step, operational ones too. */
+  readonly params: any
+  readonly inputs: Readonly<Record<string, InputArtifact>>
+  readonly sources: Readonly<Record<string, InputSource>>
+  /** A private folder that nobody else writes; outputs are files in it. */
+  readonly folder: string
+  /** uint32; 0 for a stage that declares no randomness. */
+  readonly seed: number
+  /** The engine that set-up chose, for stages with numerics. */
+  readonly engine: EngineChoice
+  /** Where checkpoints of this trajectory lie, for stages that declare one. Outlives a failed attempt. */
+  readonly checkpoints: string | undefined
+  /** Path of the blob with this SHA-256: for artifacts that store a difference and link to their base. */
+  readonly blobPath: (blob: string) => string
+  readonly progress: (progress: Progress) => void
+  readonly log: (line: string) => void
+}
+
+export interface StageResult {
+  readonly outputs: Readonly<Record<string, OutputArtifact>>
+  /** Rows in, out, cut, dropped, with reasons: shown after the step and by `show`. Keys are snake_case. */
+  readonly counts: Readonly<Record<string, Json>>
+  readonly warnings: ReadonlyArray<string>
+}
+
+export const OutputArtifact = Schema.Struct({
+  /** File name below the attempt folder. */
+  file: Schema.String,
+  /** SHA-256 of the bytes, taken while they were written. */
+  blob: Schema.String,
+  /** Digest of names, types and values: independent of batches, padding and dictionary order. */
+  content: Schema.String,
+  bytes: Schema.Int,
+  facts: Schema.Record(Schema.String, Schema.Unknown),
+  /** Digests of parts, by name, for stages that hang on a part. */
+  views: Schema.Record(Schema.String, Schema.String),
+  /** Blobs that this one cannot be read without. */
+  links: Schema.Array(Schema.String)
+})
+export type OutputArtifact = typeof OutputArtifact.Type
+
+/** Progress of a stage: at most ten a second reach the runner. */
+export const Progress = Schema.Struct({
+  /** Done and total, in `unit`. */
+  done: Schema.Finite,
+  total: Schema.optionalKey(Schema.Finite),
+  unit: Schema.String,
+  /** What else is shown, as it comes: `loss`, `eval_loss`, `accuracy`, `learning_rate`. */
+  values: Schema.optionalKey(Schema.Record(Schema.String, Schema.Finite))
+})
+export type Progress = typeof Progress.Type
+
+export const EngineChoice = Schema.Struct({
+  engine: Schema.Literals(["session", "capi", "wasm", "webgpu", "cpu"]),
+  version: Schema.String,
+  /** Folder of libtensorflow_cc.so.2, for session and capi. */
+  library: Schema.NullOr(Schema.String),
+  /** The tfjs-node addon, for session. */
+  addon: Schema.NullOr(Schema.String),
+  numerics: Schema.Struct({ class: Schema.String, version: Schema.String, dtype: Schema.String }),
+  device: Schema.String,
+  threads: Schema.Int
+})
+export type EngineChoice = typeof EngineChoice.Type
+
+/** A failure of a stage that the user can mend: what is wrong, and how to mend it. */
+export class StageError extends Schema.TaggedError<StageError>()("StageError", {
+  /** A stable name for scripts: `no_supervised_rows`, `nan_loss`. */
+  code: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+  /** Rows that it is about, where there are some. */
+  row_ids: Schema.optionalKey(Schema.Array(Schema.String))
+}) {}

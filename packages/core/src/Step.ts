@@ -1,0 +1,174 @@
+import type { Effect } from "effect"
+import type { Json, JsonObject } from "./Json.ts"
+import type { ParamsSchema } from "./Params.ts"
+import { semanticParams } from "./Params.ts"
+import type { InputPort, OutputPort, PortType } from "./Port.ts"
+import type { StageContext, StageResult } from "./Stage.ts"
+
+/** Small JSON that a step states about an output: rows, labels, blocks. Kept in the action record and read when planning. */
+export type Facts = JsonObject
+
+/** A file or folder that a step reads: resolved and digested before planning, so that its text never enters a key. */
+export interface SourceRequest {
+  /** As the user wrote it: a path (relative to the pipeline's folder), `npm:package/path`, `hf:org/name`. */
+  readonly spec: string
+  /** Part of the preimage beside the digest: the same bytes read as CSV and as text are different sources. */
+  readonly format: string
+  /** The param that names it, for placing a fault. */
+  readonly param: string
+}
+
+/** What can be told of a source by reading its head: for `ingest` the columns, for `base` the family. */
+export interface SourceHead {
+  readonly columns?: ReadonlyArray<string>
+  /** The format that the content shows, where the param said `auto`. */
+  readonly format?: string
+  readonly facts?: Facts
+}
+
+/** A fault found by a step in its own params or inputs: core adds the place. `path` counts from the step: ["with", "source"]. */
+export interface StepFault {
+  readonly path: ReadonlyArray<string | number>
+  readonly message: string
+  readonly hint: string
+}
+
+export interface TypeContext<P> {
+  readonly params: P
+  /** Absent for an optional port that is not connected; a port whose own step has faults is `{ kind }` alone. */
+  readonly inputs: Readonly<Record<string, PortType>>
+  readonly heads: Readonly<Record<string, SourceHead>>
+}
+
+export interface Types {
+  readonly outputs: Readonly<Record<string, PortType>>
+  readonly faults: ReadonlyArray<StepFault>
+}
+
+export interface Resources {
+  /** Processor slots, of as many as the machine has cores (default 1). A tensor stage takes all: its engine threads do. */
+  readonly cpu: number | "all"
+  /** Bytes of memory expected. */
+  readonly memory?: number
+}
+
+/** Where a stage's input comes from: a port of the step, or an output of an earlier stage of the same step. */
+export type StageInputFrom = { readonly port: string } | { readonly stage: string; readonly output: string }
+
+export interface StageInput<P> {
+  readonly from: StageInputFrom
+  /**
+   * The part of the artifact that the result hangs on, as one of the views that its writer digested (`outputs[x].views`): the
+   * `features` of a model's first four blocks hang on `prefix/4` alone. Absent: the whole content.
+   */
+  readonly view?: (params: P, facts: Facts) => string
+  /** Read by the work but absent from the key: an intermediate that follows from the other inputs. */
+  readonly derived?: true
+}
+
+export interface Applies {
+  readonly run: boolean
+  /** A clause for the plan: "4 of 6 blocks are frozen and 2 epochs read them: computed once". */
+  readonly reason: string
+}
+
+/**
+ * A separately keyed part of a step. A plain step has one. Stages of different kinds that share `identity` share results:
+ * `features` of `train` and of `evaluate` are one.
+ */
+export interface Stage<P> {
+  readonly name: string
+  readonly identity: string
+  /** In every key: bump it when the same inputs and params would give other bytes although no code of the module changed. */
+  readonly version: number
+  /** Gets a seed derived from the root seed, the identity and `with.seed`. */
+  readonly random: boolean
+  /** The numerics class (engine, version, dtype) is part of the key. */
+  readonly numerics: boolean
+  /** The params in the key. */
+  readonly params: (params: P, facts: Readonly<Record<string, Facts>>) => Readonly<Record<string, Json>>
+  readonly inputs: Readonly<Record<string, StageInput<P>>>
+  /** The step's outputs that it makes, or, for an intermediate, names of its own with their port. */
+  readonly outputs: Readonly<Record<string, OutputPort>>
+  /** Whether it takes part at all, decided from params and the facts of the inputs (by input name). Absent: always. */
+  readonly applies?: (params: P, facts: Readonly<Record<string, Facts>>) => Applies
+  /** Runs only when a stage that reads it must run. */
+  readonly intermediate: boolean
+  /** The params that name a trajectory of checkpoints: those of the key without what only says how far to go. */
+  readonly trajectory?: (params: P) => Readonly<Record<string, Json>>
+  readonly resources: (params: P) => Resources
+  /** The module behind `run`, as the implementation digests name it: `steps/split/run`. */
+  readonly module: string
+  /** Further parts of the implementation that this stage selects, by the facts of its inputs (`nn/models/bert/bert`). */
+  readonly parts?: (params: P, facts: Readonly<Record<string, Facts>>) => ReadonlyArray<string>
+  readonly run: () => Promise<{ readonly run: StageRun }>
+}
+
+export type StageRun = (context: StageContext) => Effect.Effect<StageResult, unknown>
+
+export interface Step<P = any> {
+  readonly kind: string
+  readonly summary: string
+  readonly params: ParamsSchema
+  readonly inputs: Readonly<Record<string, InputPort>>
+  readonly outputs: Readonly<Record<string, OutputPort>>
+  /** The output meant when the step alone is named; absent where there is no natural one (`split`). */
+  readonly main: string | undefined
+  readonly sources: (params: P) => Readonly<Record<string, SourceRequest>>
+  /** Reads the head of a source; loaded only when the memo does not know it. Must import neither Arrow nor an engine. */
+  readonly peek?: Peek
+  /** Checks what can be checked before anything runs, and types the outputs. */
+  readonly types: (context: TypeContext<P>) => Types
+  readonly stages: ReadonlyArray<Stage<P>>
+}
+
+export type Peek = () => Promise<{ readonly peek: (path: string, params: any) => Promise<SourceHead> }>
+
+interface Common<S extends ParamsSchema> {
+  readonly kind: string
+  readonly summary: string
+  readonly params: S
+  readonly inputs: Readonly<Record<string, InputPort>>
+  readonly outputs: Readonly<Record<string, OutputPort>>
+  readonly main?: string
+  readonly sources?: (params: S["Type"]) => Readonly<Record<string, SourceRequest>>
+  readonly peek?: Peek
+  readonly types: (context: TypeContext<S["Type"]>) => Types
+}
+
+type StageOptions<P> = Partial<Omit<Stage<P>, "name" | "run" | "module">> & Pick<Stage<P>, "name" | "run" | "module">
+
+const stageDefaults = { version: 1, random: false, numerics: false, intermediate: false, resources: () => ({ cpu: 1 as const }) }
+
+/** A step of several stages: see DECISIONS "Stages" in docs. Defaults: no seed, no numerics, all semantic params in the key. */
+export const makeStaged = <S extends ParamsSchema>(
+  options: Common<S> & { readonly stages: ReadonlyArray<StageOptions<S["Type"]>> }
+): Step<S["Type"]> => ({
+  ...options,
+  main: options.main,
+  sources: options.sources ?? (() => ({})),
+  stages: options.stages.map((stage) => ({
+    ...stageDefaults,
+    identity: `${options.kind}/${stage.name}`,
+    params: (params: S["Type"]) => semanticParams(options.params, params),
+    inputs: {},
+    outputs: {},
+    ...stage
+  }))
+})
+
+/** A step of one stage, which reads every port and makes every output. */
+export const make = <S extends ParamsSchema>(
+  options: Common<S> &
+    Pick<StageOptions<S["Type"]>, "run" | "module" | "parts"> &
+    Partial<Pick<Stage<S["Type"]>, "version" | "random" | "numerics" | "resources">>
+): Step<S["Type"]> => {
+  const { module, numerics, parts, random, resources, run, version, ...common } = options
+  const inputs = Object.fromEntries(Object.keys(options.inputs).map((port) => [port, { from: { port } }]))
+  const given = { module, numerics, parts, random, resources, version }
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return makeStaged({
+    ...common,
+    stages: [{ name: options.kind, identity: options.kind, inputs, outputs: options.outputs, ...set, module, run }]
+  })
+}
