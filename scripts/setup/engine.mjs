@@ -1,0 +1,144 @@
+// Chooses the tensor engine, provides what it needs, and writes the engine file.
+import { existsSync, mkdirSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { availableParallelism } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { provideAddon } from "./addon.mjs"
+import { runChild } from "./child.mjs"
+import { readJson, sweepPartials, which, writeJson } from "./files.mjs"
+import { findLibrary, wantedBuilds } from "./library.mjs"
+import { withLock } from "./lock.mjs"
+import { cacheFolder, engineFile, pinnedNode, root } from "./places.mjs"
+import { say } from "./say.mjs"
+
+const engines = ["session", "capi", "wasm"]
+const formatVersion = 1
+
+/** HONE_ENGINE asks for something that cannot be had; the message lists what was tried. */
+export class EngineUnavailable extends Error {
+  constructor(engine, attempts) {
+    const tried = attempts.filter(({ ok }) => !ok).map(({ route, reason, mend }) => `\n  ${route}: ${reason}${mend ? ` (${mend})` : ""}`)
+    super(`HONE_ENGINE=${engine} cannot be had here.${tried.join("")}`)
+    this.name = "EngineUnavailable"
+  }
+}
+
+/** Whether the engine file answers the present wishes, and what it names is still there. Takes no lock, loads nothing. */
+export function isEngineFresh(env = process.env) {
+  const known = readJson(engineFile(env))
+  return (
+    known?.request === requestOf(env) && [known.library, known.addon].every((place) => place === null || existsSync(place))
+  )
+}
+
+/** What the choice depends on: wishes, places, and the tools whose coming would make a better engine possible. */
+function requestOf(env) {
+  const { HONE_ENGINE, HONE_TENSORFLOW, HONE_GPU, CXX } = env
+  const tools = ["python3", "python", "uv", "g++", "c++", "clang++"].map((name) => which(name, env) ?? null)
+  return JSON.stringify([formatVersion, HONE_ENGINE, HONE_TENSORFLOW, HONE_GPU, CXX, cacheFolder(env), tools])
+}
+
+/** Provides the engine and writes the engine file. */
+export async function setUpEngine(env = process.env) {
+  const forced = env.HONE_ENGINE || undefined
+  if (forced && !engines.includes(forced)) throw new Error(`HONE_ENGINE=${forced}: write one of ${engines.join(", ")}`)
+  const cache = cacheFolder(env)
+  const wait = () => say("another set-up is providing the tensor engine: waiting for it")
+  const chosen = forced === "wasm" ? wasm([asked]) : await withLock(cache, wait, () => provideNative(env, cache, forced))
+  if (forced && chosen.engine !== forced) throw new EngineUnavailable(forced, chosen.attempts)
+  writeJson(engineFile(env), { ...chosen, threads: threads(), request: requestOf(env) })
+  report(chosen, forced)
+}
+
+const asked = { route: "HONE_ENGINE", ok: true, reason: "wasm is asked for by HONE_ENGINE" }
+
+async function provideNative(env, cache, forced) {
+  for (const part of ["tensorflow", "addon"]) {
+    mkdirSync(join(cache, part), { recursive: true })
+    sweepPartials(join(cache, part))
+  }
+  const attempts = []
+  const library = await findLibrary({ env, cache, builds: wantedBuilds(), check: load, attempts })
+  if (!library) return wasm(attempts)
+  const addon = forced === "capi" ? undefined : await workingAddon(library, cache, env, attempts)
+  return native(library, addon, attempts)
+}
+
+async function workingAddon(library, cache, env, attempts) {
+  const addon = await provideAddon(library, cache, env)
+  const checked = addon.ok ? await load(join(library.folder, library.files[0]), addon.file) : addon
+  const reason = addon.ok && !checked.ok ? `${addon.file} does not work: ${checked.reason}` : addon.reason
+  attempts.push({ route: "addon", ok: checked.ok, reason, ...(checked.mend && { mend: checked.mend }) })
+  return checked.ok ? { file: addon.file, gpu: checked.gpu } : undefined
+}
+
+/** Loads a library (and an addon) in a child; `{ ok, version, gpu }` or `{ ok: false, reason }`. */
+async function load(...files) {
+  const node = existsSync(pinnedNode()) ? pinnedNode() : process.execPath
+  const smoke = fileURLToPath(new URL("smoke.mjs", import.meta.url))
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" }
+  const { ok, stdout, text } = await runChild(node, [smoke, ...files], { env })
+  const told = ok && stdout.split("\n").find((line) => line.startsWith('{"version"'))
+  return told ? { ok: true, ...JSON.parse(told) } : { ok: false, reason: text }
+}
+
+function native(library, addon, attempts) {
+  const { folder, version } = library
+  return {
+    engine: addon ? "session" : "capi",
+    version,
+    library: folder,
+    libraryFile: library.files[0],
+    addon: addon?.file ?? null,
+    numerics: { class: "tensorflow-cpu", version, dtype: "float32" },
+    device: "cpu",
+    attempts
+  }
+}
+
+function wasm(attempts) {
+  const require = createRequire(join(root, "packages", "nn", "package.json"))
+  const { version } = require("@tensorflow/tfjs-backend-wasm/package.json")
+  const numerics = { class: "wasm", version, dtype: "float32" }
+  return { engine: "wasm", version, library: null, libraryFile: null, addon: null, numerics, device: "cpu", attempts }
+}
+
+function report({ engine, version, attempts }, forced) {
+  const failed = attempts.filter(({ ok }) => !ok)
+  if (engine === "wasm" && !forced) {
+    const mend = failed.findLast((attempt) => attempt.mend)?.mend ?? "npx hone doctor shows each attempt"
+    say(`no native TensorFlow (${failed.at(-1)?.reason}), so Hone computes with its slower wasm engine; to mend: ${mend}`)
+  } else if (engine === "capi" && !forced) {
+    const addon = failed.find(({ route }) => route === "addon")
+    say(`tensor engine capi: TensorFlow ${version} by its C API, as the addon could not be built (${addon?.reason})`)
+  } else say(`tensor engine ${engine} (${engine === "wasm" ? "tfjs wasm" : "TensorFlow"} ${version})`)
+}
+
+/** Cores this process may use: CPU affinity, bounded by the cgroup's quota (v2, then v1), at least 1. */
+export function threads(read = (file) => readFileSync(file, "utf8")) {
+  const quota = quotaV2(read) ?? quotaV1(read) ?? Infinity
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(quota)))
+}
+
+function quotaV2(read) {
+  return ratio(attempt(() => read("/sys/fs/cgroup/cpu.max").trim().split(" ")))
+}
+
+function quotaV1(read) {
+  const folder = "/sys/fs/cgroup/cpu"
+  return ratio(attempt(() => [read(`${folder}/cpu.cfs_quota_us`), read(`${folder}/cpu.cfs_period_us`)]))
+}
+
+function ratio(pair) {
+  const cores = pair && Number(pair[0]) / Number(pair[1])
+  return cores > 0 ? cores : undefined
+}
+
+function attempt(read) {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,115 @@
+// Looks for a TensorFlow library: what is there already, else a pinned wheel. Every attempt is kept with its reason.
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { cpuBuild, frameworkName, libraryName } from "./builds.mjs"
+import { runChild } from "./child.mjs"
+import { which } from "./files.mjs"
+import { addonPackage } from "./places.mjs"
+import { say } from "./say.mjs"
+import { fetchBuild, findInstallers, isWholeBuild } from "./wheel.mjs"
+
+// The package's own installer lays an older library under these names.
+const nameSets = [
+  [libraryName, frameworkName],
+  ["libtensorflow.so.2", "libtensorflow_framework.so.2"]
+]
+
+/**
+ * The first library that loads.
+ *
+ * @param builds the wheels to ask for, best first
+ * @param check `(libraryFile) => Promise<{ ok, version, reason }>`: loads it in a process of its own
+ * @param attempts receives `{ route, ok, reason, mend? }` for each place looked at
+ * @returns `{ folder, files, version }` or undefined
+ */
+export async function findLibrary({ env, cache, builds, check, attempts }) {
+  for (const [route, look] of presentRoutes(env, cache, builds)) {
+    const folder = await look()
+    const library = await consider(route, folder, check, attempts)
+    if (library) return library
+    if (route === "HONE_TENSORFLOW") say(`HONE_TENSORFLOW is of no use: ${attempts.at(-1).reason}`)
+  }
+  const unsupported = unsupportedPlatform()
+  if (unsupported) {
+    attempts.push({ route: "wheel", ok: false, reason: unsupported })
+    return undefined
+  }
+  return fetchLibrary({ env, cache, builds, check, attempts })
+}
+
+/** Places where a library may lie already, in order: `[route, () => folder or { reason }]`. */
+function presentRoutes(env, cache, builds) {
+  return [
+    ...(env.HONE_TENSORFLOW ? [["HONE_TENSORFLOW", () => env.HONE_TENSORFLOW]] : []),
+    ...builds.map((build) => ["cache", () => cachedBuild(cache, build)]),
+    ["tfjs-node-gpu's own installer", () => join(addonPackage(), "deps", "lib")],
+    ["the active Python's tensorflow", () => pythonLibrary(env)]
+  ]
+}
+
+function cachedBuild(cache, build) {
+  const folder = join(cache, "tensorflow", build.folder)
+  if (isWholeBuild(folder)) return join(folder, build.library)
+  return { reason: existsSync(folder) ? `${folder} is not whole` : `nothing in ${folder}` }
+}
+
+/** Asks Python where the package lies, without importing it (which takes seconds). */
+async function pythonLibrary(env) {
+  const python = ["python3", "python"].map((name) => which(name, env)).find(Boolean)
+  if (!python) return { reason: "no Python on PATH" }
+  const ask = "import importlib.util as u; s = u.find_spec('tensorflow'); print(s.submodule_search_locations[0] if s else '')"
+  const { ok, stdout, text } = await runChild(python, ["-c", ask], { env })
+  if (!ok) return { reason: `${python}: ${text}` }
+  return stdout.trim() || { reason: `${python} has no package tensorflow` }
+}
+
+async function consider(route, folder, check, attempts) {
+  if (typeof folder !== "string") return fail(attempts, route, folder.reason)
+  const files = nameSets.find((names) => names.every((name) => existsSync(join(folder, name))))
+  if (!files) return fail(attempts, route, `no ${libraryName} and ${frameworkName} in ${folder}`)
+  const checked = await check(join(folder, files[0]))
+  if (!checked.ok) return fail(attempts, route, `${join(folder, files[0])} does not load: ${checked.reason}`)
+  attempts.push({ route, ok: true, reason: `TensorFlow ${checked.version} in ${folder}` })
+  return { folder, files, version: checked.version }
+}
+
+function fail(attempts, route, reason, mend) {
+  attempts.push({ route, ok: false, reason, ...(mend && { mend }) })
+  return undefined
+}
+
+async function fetchLibrary({ env, cache, builds, check, attempts }) {
+  const mends = { pip: "apt-get install python3-pip && npm run setup", uv: undefined }
+  for (const installer of await findInstallers(env)) {
+    if (installer.missing) {
+      fail(attempts, installer.name, installer.missing, mends[installer.name])
+      continue
+    }
+    for (const build of builds) {
+      const fetched = await fetchBuild(build, cache, installer)
+      const library = fetched.ok
+        ? await consider(installer.name, join(cache, "tensorflow", build.folder, build.library), check, attempts)
+        : fail(attempts, installer.name, fetched.reason, "npm run setup -- engine (tries again)")
+      if (library) return library
+      say(`${installer.name}: ${attempts.at(-1).reason}`)
+    }
+  }
+  return undefined
+}
+
+/** TensorFlow's wheels are for Linux on x86-64 with glibc 2.27 or newer. */
+function unsupportedPlatform() {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    return `there is no pinned TensorFlow build for ${process.platform} on ${process.arch}`
+  }
+  process.report.excludeNetwork = true
+  const glibc = process.report.getReport().header.glibcVersionRuntime
+  if (!glibc) return "TensorFlow's wheels need glibc, and this system has another C library"
+  const [major, minor] = glibc.split(".").map(Number)
+  return major > 2 || minor >= 27 ? undefined : `TensorFlow's wheels need glibc 2.27, and this system has ${glibc}`
+}
+
+/** The builds worth asking for here. The CUDA build is large: it comes only with consent. */
+export function wantedBuilds() {
+  return [cpuBuild]
+}

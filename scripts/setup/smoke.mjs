@@ -1,0 +1,39 @@
+// Loads a TensorFlow library, and the addon if one is given, in a process of its own, and adds two numbers with it.
+// Prints one line of JSON: { version, gpu }. A library that crashes (an instruction this CPU lacks) ends only this process.
+// Usage: node smoke.mjs LIBRARY_FILE [ADDON_FILE]
+import { createRequire } from "node:module"
+import { constants } from "node:os"
+import { join } from "node:path"
+import { root } from "./places.mjs"
+
+const require = createRequire(join(root, "packages", "nn", "package.json"))
+const [library, addon] = process.argv.slice(2)
+
+keepLoaded(library)
+const version = require("koffi").load(library).func("const char* TF_Version()")()
+console.log(JSON.stringify({ version, gpu: addon ? sumThroughAddon(addon) : false }))
+
+/**
+ * Loads the library for the life of the process: Node closes what turns out to be no addon, and koffi closes it at exit
+ * (where TensorFlow crashes), unless it was first opened with glibc's RTLD_NODELETE.
+ */
+function keepLoaded(file) {
+  const noDelete = 0x1000
+  try {
+    process.dlopen({ exports: {} }, file, constants.dlopen.RTLD_NOW | noDelete)
+  } catch (cause) {
+    if (!/self-register/.test(cause.message)) throw cause
+  }
+}
+
+function sumThroughAddon(file) {
+  const loaded = { exports: {} }
+  process.dlopen(loaded, file)
+  const binding = loaded.exports
+  const one = binding.createTensor([2], binding.TF_FLOAT, Float32Array.of(1, 2))
+  const type = { name: "T", type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }
+  const [sum] = binding.executeOp("AddV2", [type], [one, one], 1)
+  const values = Array.from(binding.tensorDataSync(sum.id))
+  if (values.join() !== "2,4") throw new Error(`the addon adds [1, 2] and [1, 2] to [${values}]`)
+  return Boolean(binding.isUsingGpuDevice())
+}
