@@ -28,6 +28,10 @@ export interface PortType {
   readonly task?: string
   /** The model family (`bert`), for `model`, where it is known. */
   readonly family?: string
+  /** Whether a `model` can classify by itself, where it is known. */
+  readonly head?: boolean
+  /** The class names of a `model` with a head, in the order of its logits, where they are known. */
+  readonly labels?: ReadonlyArray<string>
 }
 
 export interface InputPort {
