@@ -1,0 +1,63 @@
+import { Schema } from "effect"
+
+/** A mistake of the user's, placed. Lines and columns count from 1, as editors do. */
+export const Fault = Schema.Struct({
+  file: Schema.String,
+  line: Schema.Int,
+  column: Schema.Int,
+  /** Characters to mark, from `column`. */
+  length: Schema.Int,
+  /** A stable name for scripts: `unknown_param`, `cycle`. */
+  code: Schema.String,
+  message: Schema.String,
+  hint: Schema.String
+})
+export type Fault = typeof Fault.Type
+
+/** Every fault of a pipeline file at once, in the order of the file. */
+export class PipelineFaults extends Schema.TaggedError<PipelineFaults>()("PipelineFaults", {
+  faults: Schema.Array(Fault),
+  /** The text the places count in, for marking the line. */
+  text: Schema.String
+}) {
+  override get message() {
+    return renderFaults(this.faults, this.text)
+  }
+}
+
+const shown = 50
+
+const byPlace = (a: Fault, b: Fault) => a.line - b.line || a.column - b.column || (a.message < b.message ? -1 : 1)
+
+/** In the order of the file, each once. */
+export const sortFaults = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => {
+  const seen = new Set<string>()
+  return [...faults].sort(byPlace).filter((fault) => {
+    const id = `${fault.line}:${fault.column}:${fault.message}`
+    return seen.has(id) ? false : (seen.add(id), true)
+  })
+}
+
+const renderFault = (fault: Fault, lines: ReadonlyArray<string>): string => {
+  const out = [`${fault.file}:${fault.line}:${fault.column}: ${fault.message}`]
+  const line = fault.file.startsWith("--set") ? undefined : lines[fault.line - 1]
+  if (line !== undefined && line.trim() !== "") {
+    const gutter = String(fault.line)
+    const from = Math.max(0, fault.column - 61)
+    const cut = line.slice(from, from + 120)
+    const width = Math.max(1, Math.min(fault.length, cut.length - (fault.column - 1 - from)))
+    out.push(`  ${gutter} | ${cut}`)
+    out.push(`  ${" ".repeat(gutter.length)} | ${" ".repeat(fault.column - 1 - from)}${"^".repeat(width)}`)
+  }
+  if (fault.hint !== "") out.push(`  ${fault.hint}`)
+  return out.join("\n")
+}
+
+/** The faults as text: place, message, the line with the place marked, the mend. At most fifty; the rest is counted. */
+export const renderFaults = (faults: ReadonlyArray<Fault>, text: string): string => {
+  const lines = text.split(/\r?\n/)
+  const parts = faults.slice(0, shown).map((fault) => renderFault(fault, lines))
+  if (faults.length > shown) parts.push(`... and ${faults.length - shown} more`)
+  parts.push(faults.length === 1 ? "1 fault; nothing ran" : `${faults.length} faults; nothing ran`)
+  return parts.join("\n\n")
+}

@@ -1,0 +1,36 @@
+import type { Json } from "./Json.ts"
+import type { Path, PipelineDocument, Place } from "./file/Document.ts"
+import type { PortType } from "./Port.ts"
+import type { SourceRequest, Step } from "./Step.ts"
+
+/** The kinds of steps that a pipeline may use, by name. */
+export type Registry = Readonly<Record<string, Step>>
+
+/** The output of a step, as an edge names it. */
+export interface OutputRef {
+  readonly step: string
+  readonly output: string
+}
+
+/** A step as written and decoded: its `with` typed and filled with defaults, its inputs resolved to outputs. */
+export interface PipelineStep {
+  readonly name: string
+  readonly definition: Step
+  readonly params: any
+  readonly inputs: Readonly<Record<string, OutputRef>>
+  readonly sources: Readonly<Record<string, SourceRequest>>
+}
+
+/** A pipeline as written: all its faults that need no look at data are known to be absent. Steps come in an order that runs. */
+export interface Pipeline {
+  readonly name: string
+  readonly seed: number
+  readonly steps: ReadonlyArray<PipelineStep>
+  readonly document: PipelineDocument
+  readonly params: Readonly<Record<string, Json>>
+  /** Where a part of the file stands, also when `--set` put it there. */
+  readonly place: (path: Path, what: "key" | "value") => Place
+}
+
+/** The types of every step's outputs: step name -> output name -> type. */
+export type PipelineTypes = Readonly<Record<string, Readonly<Record<string, PortType>>>>

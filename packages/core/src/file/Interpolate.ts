@@ -1,0 +1,65 @@
+import type { Json, JsonObject } from "../Json.ts"
+import type { Path } from "./Document.ts"
+import { suggest } from "./Suggest.ts"
+
+/** What `${...}` may name: one entry for each first word (`params`), its values by name. */
+export type Scopes = Readonly<Record<string, JsonObject>>
+
+export interface InterpolationFault {
+  readonly path: Path
+  readonly message: string
+  readonly hint: string
+}
+
+const whole = /^\$\{([^{}]*)\}$/u
+const each = /\$\{([^{}]*)\}/gu
+
+/** Replaces `${scope.name}` in every string below `value`. A string that is nothing else takes the value with its type. */
+export const interpolate = (
+  value: Json,
+  scopes: Scopes
+): { readonly value: Json; readonly faults: ReadonlyArray<InterpolationFault> } => {
+  const faults: Array<InterpolationFault> = []
+
+  const look = (reference: string, path: Path): Json => {
+    const [scope = "", ...names] = reference.trim().split(".")
+    const values = Object.hasOwn(scopes, scope) ? scopes[scope] : undefined
+    if (values === undefined || names.length === 0) {
+      const known = Object.entries(scopes).flatMap(([word, of]) => Object.keys(of).map((name) => `${word}.${name}`))
+      faults.push({ path, message: `\${${reference}} names nothing`, hint: suggest(reference, known) })
+      return null
+    }
+    let found: Json | undefined = values
+    for (const name of names) {
+      const object = found as JsonObject
+      found = typeof found === "object" && found !== null && Object.hasOwn(object, name) ? object[name] : undefined
+    }
+    if (found === undefined) {
+      const hint = suggest(names.join("."), Object.keys(values))
+      faults.push({ path, message: `\${${reference}}: there is no ${scope}.${names.join(".")}`, hint })
+      return null
+    }
+    return found
+  }
+
+  const text = (string: string, path: Path): Json => {
+    if (!string.includes("${")) return string
+    const only = whole.exec(string)
+    if (only !== null) return look(only[1] ?? "", path)
+    return string.replace(each, (_, reference: string) => {
+      const found = look(reference, path)
+      return typeof found === "string" ? found : JSON.stringify(found)
+    })
+  }
+
+  const walk = (node: Json, path: Path): Json => {
+    if (typeof node === "string") return text(node, path)
+    if (Array.isArray(node)) return node.map((item: Json, i) => walk(item, [...path, i]))
+    if (typeof node === "object" && node !== null) {
+      return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, walk(item, [...path, key])]))
+    }
+    return node
+  }
+
+  return { value: walk(value, []), faults }
+}

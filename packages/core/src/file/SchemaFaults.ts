@@ -1,0 +1,76 @@
+import { Schema, SchemaIssue } from "effect"
+import type { Json, JsonObject } from "../Json.ts"
+import type { Path } from "./Document.ts"
+import { suggest } from "./Suggest.ts"
+
+/** A fault of a value against its Schema, in the file's words. `at` says whether the key or the value is to be marked. */
+export interface SchemaFault {
+  readonly path: Path
+  readonly at: "key" | "value"
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+}
+
+export interface Vocabulary {
+  /** What a key of this block is called: "param", "key". */
+  readonly noun: string
+  /** The keys that may stand at the top of the block. */
+  readonly known: ReadonlyArray<string>
+  /** What a key means, for the hint. */
+  readonly describe: (key: string) => string | undefined
+}
+
+const valueAt = (value: unknown, path: Path): unknown => {
+  let node: unknown = value
+  for (const key of path) {
+    if (typeof node !== "object" || node === null || !Object.hasOwn(node, String(key))) return undefined
+    node = (node as Record<string, unknown>)[String(key)]
+  }
+  return node
+}
+
+const show = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+// "Expected a value greater than 0" -> "a value greater than 0", in our own frame.
+const wanted = (message: string): string => message.replace(/^Expected /u, "").replace(/, (got|actual) .*$/u, "")
+
+const hintOf = (vocabulary: Vocabulary, path: Path): string => {
+  const about = vocabulary.describe(String(path[0] ?? ""))
+  return about === undefined ? "" : `${path[0]}: ${about}`
+}
+
+/** Decodes `value`, or says every fault of it at once. */
+export const decodeBlock = <S extends Schema.Codec<any, any>>(
+  schema: S,
+  value: Json,
+  vocabulary: Vocabulary
+): { readonly value?: S["Type"]; readonly faults: ReadonlyArray<SchemaFault> } => {
+  const decoded = Schema.decodeUnknownResult(schema)(value, { errors: "all", onExcessProperty: "error" })
+  if (decoded._tag === "Success") return { value: decoded.success, faults: [] }
+  const failure = decoded.failure as unknown as { readonly issue: SchemaIssue.Issue }
+  const issues = SchemaIssue.makeFormatterStandardSchemaV1()(failure.issue).issues
+  const faults = issues.map((issue): SchemaFault => {
+    const path = (issue.path ?? []).map((part) => (typeof part === "object" ? part.key : part) as string | number)
+    const last = String(path.at(-1) ?? "")
+    const noun = path.length > 1 ? "key" : vocabulary.noun
+    if (/excess|unexpected/iu.test(issue.message)) {
+      // Deeper down the Schema's own siblings are not listed by the issue: the description says what may stand there.
+      const hint = path.length === 1 ? suggest(last, vocabulary.known) : hintOf(vocabulary, path)
+      return { path, at: "key", code: `unknown_${noun}`, message: `unknown ${noun} \`${last}\``, hint }
+    }
+    if (/missing/iu.test(issue.message)) {
+      return { path, at: "key", code: `missing_${noun}`, message: `${noun} \`${last}\` is missing`, hint: hintOf(vocabulary, path) }
+    }
+    const found = valueAt(value, path)
+    const message = `\`${path.join(".")}\` must be ${wanted(issue.message)}, and is ${show(found)}`
+    return { path, at: "value", code: "wrong_value", message, hint: hintOf(vocabulary, path) }
+  })
+  return { faults }
+}
+
+export const isRecord = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

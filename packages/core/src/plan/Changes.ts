@@ -1,0 +1,55 @@
+import type { Json } from "../Json.ts"
+import type { Preimage } from "../record/ActionRecord.ts"
+
+/** A field in which two preimages differ: `params.learning_rate`, `inputs.train`, `step.implementation`. */
+export interface Change {
+  readonly field: string
+  readonly before: Json | undefined
+  readonly after: Json | undefined
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const compare = (before: unknown, after: unknown, field: string, out: Array<Change>): void => {
+  if (isObject(before) && isObject(after)) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      compare(before[key], after[key], field === "" ? key : `${field}.${key}`, out)
+    }
+  } else if (JSON.stringify(before) !== JSON.stringify(after)) {
+    out.push({ field, before: before as Json | undefined, after: after as Json | undefined })
+  }
+}
+
+/** Every field that differs, params first: what a person changed comes before what follows from it. */
+export const changesBetween = (before: Preimage, after: Preimage): ReadonlyArray<Change> => {
+  const out: Array<Change> = []
+  compare(before, after, "", out)
+  const rank = (change: Change) => ["params", "sources", "seed", "inputs", "step", "numerics"].indexOf(change.field.split(".")[0]!)
+  return out.sort((a, b) => rank(a) - rank(b))
+}
+
+const short = (value: Json | undefined): string => {
+  if (value === undefined) return "absent"
+  const text = JSON.stringify(value)
+  return text.length > 48 ? `${text.slice(0, 45)}...` : text
+}
+
+const digest = (value: Json | undefined) => (typeof value === "string" ? value.slice(0, 8) : "absent")
+
+/** A change in words: `learning_rate: 0.0002 -> 0.0001`. */
+export const describeChange = ({ after, before, field }: Change): string => {
+  const [head, ...rest] = field.split(".")
+  const name = rest.join(".")
+  if (head === "params") return `${name}: ${short(before)} -> ${short(after)}`
+  if (head === "inputs") return `input ${name} changed (${digest(before)} -> ${digest(after)})`
+  if (head === "sources") {
+    const source = name.split(".")[0]
+    return name.endsWith("format") ? `${source} read as ${short(after)}, was ${short(before)}` : `the bytes of ${source} changed`
+  }
+  if (field === "seed") return `seed: ${short(before)} -> ${short(after)}`
+  if (field === "step.implementation") return "its code changed"
+  if (field === "step.version") return `its version: ${short(before)} -> ${short(after)}`
+  if (head === "numerics") return `${name === "class" ? "engine" : name}: ${short(before)} -> ${short(after)}`
+  return `${field}: ${short(before)} -> ${short(after)}`
+}

@@ -1,0 +1,40 @@
+import { Effect, Result } from "effect"
+import type { Fault } from "../Fault.ts"
+import { PipelineFaults, sortFaults } from "../Fault.ts"
+import type { Pipeline, PipelineTypes } from "../Pipeline.ts"
+import type { ResolvedSource } from "../Services.ts"
+import { Sources } from "../Services.ts"
+import { checkTypes } from "../TypeCheck.ts"
+import type { Prepared } from "./Plan.ts"
+
+/** Finds and digests every source, reads their heads, and checks all types: the last faults that can be told before a run. */
+export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
+  const service = yield* Sources
+  const sources: Record<string, Record<string, ResolvedSource>> = {}
+  const faults: Array<Fault> = []
+  for (const step of pipeline.steps) {
+    const found: Record<string, ResolvedSource> = {}
+    for (const [name, request] of Object.entries(step.sources)) {
+      const result = yield* Effect.result(service.resolve(request, step.definition, step.params))
+      if (Result.isSuccess(result)) found[name] = result.success
+      else {
+        const place = pipeline.place(["steps", step.name, "with", request.param], "value")
+        faults.push({ ...place, code: "source", message: result.failure.message, hint: result.failure.hint })
+      }
+    }
+    sources[step.name] = found
+  }
+  const unread = new Set(pipeline.steps.filter((s) => Object.keys(s.sources).some((name) => sources[s.name]?.[name] === undefined)).map((s) => s.name))
+  const heads = Object.fromEntries(
+    Object.entries(sources).map(([step, found]) => [step, Object.fromEntries(Object.entries(found).map(([name, source]) => [name, source.head]))])
+  )
+  const checked = checkTypes(pipeline, heads)
+  // A step whose source could not be read says so already: what its columns would have been is not known.
+  const typed = checked.faults.filter((fault) => unread.size === 0 || fault.code !== "type")
+  faults.push(...typed)
+  if (faults.length > 0) {
+    return yield* new PipelineFaults({ faults: sortFaults(faults), text: pipeline.document.text })
+  }
+  const prepared: Prepared & { readonly types: PipelineTypes } = { pipeline, sources, types: checked.types }
+  return prepared
+})

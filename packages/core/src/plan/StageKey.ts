@@ -1,0 +1,70 @@
+import type { Json } from "../Json.ts"
+import type { Pipeline, PipelineStep } from "../Pipeline.ts"
+import type { Preimage } from "../record/ActionRecord.ts"
+import type { ResolvedSource } from "../Services.ts"
+import type { EngineChoice, OutputArtifact } from "../Stage.ts"
+import type { Applies, Facts, Stage } from "../Step.ts"
+
+/** What is known of a stage when it is keyed: each input's artifact, or nothing where it has still to be made. */
+export interface Knowledge {
+  readonly pipeline: Pipeline
+  readonly step: PipelineStep
+  readonly stage: Stage<any>
+  readonly inputs: Readonly<Record<string, OutputArtifact | undefined>>
+  readonly sources: Readonly<Record<string, ResolvedSource>>
+  readonly engine: EngineChoice
+  readonly implementation: (module: string, parts: ReadonlyArray<string>) => string
+  readonly seed: number
+}
+
+export interface Keyed {
+  /** Absent while the facts that decide it are not known. */
+  readonly applies: Applies | undefined
+  /** Digests of inputs that are not known yet are empty strings. */
+  readonly preimage: Preimage
+  readonly unknown: ReadonlyArray<string>
+}
+
+const factsOf = (inputs: Knowledge["inputs"]): Record<string, Facts> =>
+  Object.fromEntries(Object.entries(inputs).map(([name, artifact]) => [name, (artifact?.facts ?? {}) as Facts]))
+
+/** The preimage of a stage's key from all that is known, and which inputs are missing from it. */
+export const keyStage = ({ engine, implementation, inputs, seed, sources, stage, step }: Knowledge): Keyed => {
+  const facts = factsOf(inputs)
+  const digests: Record<string, string> = {}
+  const unknown: Array<string> = []
+  for (const [name, input] of Object.entries(stage.inputs)) {
+    if ("port" in input.from && !Object.hasOwn(step.inputs, input.from.port)) continue // an optional port left open
+    if (input.derived === true) continue
+    const artifact = inputs[name]
+    if (artifact === undefined) {
+      unknown.push(name)
+      digests[name] = ""
+      continue
+    }
+    const view = input.view?.(step.params, facts[name] ?? {})
+    digests[name] = view === undefined ? artifact.content : (artifact.views[view] ?? artifact.content)
+  }
+  const read = Object.entries(sources).map(([name, source]) => {
+    const requested = step.sources[name]?.format ?? ""
+    return [name, { format: source.head.format ?? requested, digest: source.digest }] as const
+  })
+  const parts = stage.parts?.(step.params, facts) ?? []
+  const preimage: Preimage = {
+    step: { kind: stage.identity, version: stage.version, implementation: implementation(stage.module, parts) },
+    params: stage.params(step.params, facts) as Readonly<Record<string, Json>>,
+    inputs: digests,
+    ...(read.length > 0 ? { sources: Object.fromEntries(read) } : {}),
+    ...(stage.random ? { seed } : {}),
+    ...(stage.numerics ? { numerics: engine.numerics } : {})
+  }
+  const decided = stage.applies === undefined || unknown.length === 0
+  return { applies: decided ? (stage.applies?.(step.params, facts) ?? { run: true, reason: "" }) : undefined, preimage, unknown }
+}
+
+/** Which stage of a step makes an output. */
+export const makerOf = (step: PipelineStep, output: string): Stage<any> => {
+  const stage = step.definition.stages.find((candidate) => Object.hasOwn(candidate.outputs, output))
+  if (stage === undefined) throw new Error(`step kind ${step.definition.kind}: no stage makes its output "${output}"`)
+  return stage
+}
