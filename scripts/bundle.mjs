@@ -22,14 +22,18 @@ const outside = ["@tensorflow/*", "koffi", "tokenizers", "esbuild"]
 // Bundled CommonJS packages call require; under this name it cannot clash with a module that makes its own.
 const banner = `import { createRequire as __hone_require } from "node:module"; const require = __hone_require(import.meta.url);`
 
-await withLock(
-  bundles,
-  () => process.stderr.write("hone: another process is bundling: waiting for it\n"),
-  async () => {
+const wait = () => process.stderr.write("hone: another process is bundling: waiting for it\n")
+
+try {
+  await withLock(bundles, wait, async () => {
     sweepPartials(bundles)
     await bundle()
-  }
-)
+  })
+} catch (cause) {
+  // What the sources lack has been printed by esbuild, with the place.
+  process.stderr.write(`hone: bundling failed: ${cause.message.split("\n")[0]}\n`)
+  process.exitCode = 1
+}
 
 async function bundle() {
   // Stat before reading: a source edited meanwhile then differs from what is written down, and the next start bundles again.
@@ -85,7 +89,9 @@ function bundleLauncher(outdir) {
 
 /** Where steps and engines begin: what they import dynamically are the parts that cache keys name. */
 function ownEntries() {
-  return ["steps/src/registry.ts", "nn/src/index.ts"].map((path) => join(root, "packages", path)).filter((file) => existsSync(file))
+  return ["steps/src/registry.ts", "nn/src/index.ts"]
+    .map((path) => join(root, "packages", path))
+    .filter((file) => existsSync(file))
 }
 
 function statOwnSources() {

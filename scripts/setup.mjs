@@ -1,6 +1,7 @@
 // Makes a clone ready: npm packages, the pinned Node, the tensor engine, the command's bundle. What is there is left alone.
 // Plain JavaScript for Node 20 and newer that needs no package, because it runs before there are any.
 // Usage: node scripts/setup.mjs [packages|engine|bundle]: with a name, that part is done again whatever its state.
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { isBundleFresh } from "./bundle/freshness.mjs"
@@ -10,7 +11,6 @@ import { withLock } from "./setup/lock.mjs"
 import { arePackagesFresh, installPackages, requireRuntime } from "./setup/packages.mjs"
 import { pinnedNode, root } from "./setup/places.mjs"
 import { say } from "./setup/say.mjs"
-import { existsSync } from "node:fs"
 
 const bundles = join(root, "packages", "runner", "bundle")
 const parts = {

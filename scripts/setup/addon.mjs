@@ -12,7 +12,14 @@ const manifestName = "whole.json"
 const napiVersion = 8
 
 // As binding.gyp of the package sets them; no rpath, because the library is loaded before the addon and found by its SONAME.
-const flags = ["-std=c++17", "-O2", "-fPIC", "-shared", `-DNAPI_VERSION=${napiVersion}`, "-DNODE_GYP_MODULE_NAME=tfjs_binding"]
+const flags = [
+  "-std=c++17",
+  "-O2",
+  "-fPIC",
+  "-shared",
+  `-DNAPI_VERSION=${napiVersion}`,
+  "-DNODE_GYP_MODULE_NAME=tfjs_binding"
+]
 
 /** Whether a folder of the addon cache holds a finished build. */
 export function isWholeAddon(folder) {
@@ -28,7 +35,8 @@ export function isWholeAddon(folder) {
  */
 export async function provideAddon(library, cache, env = process.env) {
   const sources = join(addonPackage(), "binding")
-  if (!existsSync(sources)) return { ok: false, reason: "the package @tensorflow/tfjs-node-gpu is not installed", mend: "npm ci" }
+  if (!existsSync(sources))
+    return { ok: false, reason: "the package @tensorflow/tfjs-node-gpu is not installed", mend: "npm ci" }
   const folder = join(cache, "addon", addonDigest(sources, library))
   const file = join(folder, addonName)
   if (isWholeAddon(folder)) return { ok: true, file, reason: "built before, taken from the cache" }

@@ -49,12 +49,21 @@ export function runChild(command, args, options = {}) {
 
 /** The line that says most: the last one that names an error, else the last one. */
 function lastLine(text) {
-  const lines = text.split("\n").map((line) => line.trim()).filter(Boolean)
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean)
   return lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no output"
 }
 
 /** The environment without this clone's node_modules/.bin: npm must not run on a Node that it is about to replace. */
 export function hostEnvironment(env = process.env) {
   const own = join(root, "node_modules", ".bin")
-  return { ...env, PATH: (env.PATH ?? "").split(delimiter).filter((folder) => folder !== own).join(delimiter) }
+  return {
+    ...env,
+    PATH: (env.PATH ?? "")
+      .split(delimiter)
+      .filter((folder) => folder !== own)
+      .join(delimiter)
+  }
 }

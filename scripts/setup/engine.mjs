@@ -18,7 +18,9 @@ const formatVersion = 1
 /** HONE_ENGINE asks for something that cannot be had; the message lists what was tried. */
 export class EngineUnavailable extends Error {
   constructor(engine, attempts) {
-    const tried = attempts.filter(({ ok }) => !ok).map(({ route, reason, mend }) => `\n  ${route}: ${reason}${mend ? ` (${mend})` : ""}`)
+    const tried = attempts
+      .filter(({ ok }) => !ok)
+      .map(({ route, reason, mend }) => `\n  ${route}: ${reason}${mend ? ` (${mend})` : ""}`)
     super(`HONE_ENGINE=${engine} cannot be had here.${tried.join("")}`)
     this.name = "EngineUnavailable"
   }
@@ -28,15 +30,25 @@ export class EngineUnavailable extends Error {
 export function isEngineFresh(env = process.env) {
   const known = readJson(engineFile(env))
   return (
-    known?.request === requestOf(env) && [known.library, known.addon].every((place) => place === null || existsSync(place))
+    known?.request === requestOf(env) &&
+    [known.library, known.addon].every((place) => place === null || existsSync(place))
   )
 }
 
 /** What the choice depends on: wishes, places, and the tools whose coming would make a better engine possible. */
 function requestOf(env) {
-  const { HONE_ENGINE, HONE_TENSORFLOW, HONE_GPU, CXX } = env
+  const { HONE_ENGINE, HONE_TENSORFLOW, HONE_GPU, NVIDIA_TF32_OVERRIDE, CXX } = env
   const tools = ["python3", "python", "uv", "g++", "c++", "clang++"].map((name) => which(name, env) ?? null)
-  return JSON.stringify([formatVersion, HONE_ENGINE, HONE_TENSORFLOW, HONE_GPU, CXX, cacheFolder(env), tools])
+  return JSON.stringify([
+    formatVersion,
+    HONE_ENGINE,
+    HONE_TENSORFLOW,
+    HONE_GPU,
+    NVIDIA_TF32_OVERRIDE,
+    CXX,
+    cacheFolder(env),
+    tools
+  ])
 }
 
 /** Provides the engine and writes the engine file. */
@@ -45,7 +57,8 @@ export async function setUpEngine(env = process.env) {
   if (forced && !engines.includes(forced)) throw new Error(`HONE_ENGINE=${forced}: write one of ${engines.join(", ")}`)
   const cache = cacheFolder(env)
   const wait = () => say("another set-up is providing the tensor engine: waiting for it")
-  const chosen = forced === "wasm" ? wasm([asked]) : await withLock(cache, wait, () => provideNative(env, cache, forced))
+  const chosen =
+    forced === "wasm" ? wasm([asked]) : await withLock(cache, wait, () => provideNative(env, cache, forced))
   if (forced && chosen.engine !== forced) throw new EngineUnavailable(forced, chosen.attempts)
   writeJson(engineFile(env), { ...chosen, threads: threads(), request: requestOf(env) })
   report(chosen, forced)
@@ -59,10 +72,16 @@ async function provideNative(env, cache, forced) {
     sweepPartials(join(cache, part))
   }
   const attempts = []
-  const library = await findLibrary({ env, cache, builds: wantedBuilds(), check: load, attempts })
+  const library = await findLibrary({
+    env,
+    cache,
+    builds: await wantedBuilds(env, cache, attempts),
+    check: load,
+    attempts
+  })
   if (!library) return wasm(attempts)
   const addon = forced === "capi" ? undefined : await workingAddon(library, cache, env, attempts)
-  return native(library, addon, attempts)
+  return native(library, addon, env, attempts)
 }
 
 async function workingAddon(library, cache, env, attempts) {
@@ -70,7 +89,7 @@ async function workingAddon(library, cache, env, attempts) {
   const checked = addon.ok ? await load(join(library.folder, library.files[0]), addon.file) : addon
   const reason = addon.ok && !checked.ok ? `${addon.file} does not work: ${checked.reason}` : addon.reason
   attempts.push({ route: "addon", ok: checked.ok, reason, ...(checked.mend && { mend: checked.mend }) })
-  return checked.ok ? { file: addon.file, gpu: checked.gpu } : undefined
+  return checked.ok ? addon.file : undefined
 }
 
 /** Loads a library (and an addon) in a child; `{ ok, version, gpu }` or `{ ok: false, reason }`. */
@@ -83,16 +102,19 @@ async function load(...files) {
   return told ? { ok: true, ...JSON.parse(told) } : { ok: false, reason: text }
 }
 
-function native(library, addon, attempts) {
-  const { folder, version } = library
+function native({ folder, files, version, gpu }, addon, env, attempts) {
+  // TensorFlow multiplies in TF32 on Ampere and later unless told otherwise, which changes results.
+  const numerics = gpu
+    ? { class: "tensorflow-cuda", version, dtype: "float32", tf32: env.NVIDIA_TF32_OVERRIDE !== "0" }
+    : { class: "tensorflow-cpu", version, dtype: "float32" }
   return {
     engine: addon ? "session" : "capi",
     version,
     library: folder,
-    libraryFile: library.files[0],
-    addon: addon?.file ?? null,
-    numerics: { class: "tensorflow-cpu", version, dtype: "float32" },
-    device: "cpu",
+    libraryFile: files[0],
+    addon: addon ?? null,
+    numerics,
+    device: gpu ? "cuda" : "cpu",
     attempts
   }
 }
@@ -108,7 +130,9 @@ function report({ engine, version, attempts }, forced) {
   const failed = attempts.filter(({ ok }) => !ok)
   if (engine === "wasm" && !forced) {
     const mend = failed.findLast((attempt) => attempt.mend)?.mend ?? "npx hone doctor shows each attempt"
-    say(`no native TensorFlow (${failed.at(-1)?.reason}), so Hone computes with its slower wasm engine; to mend: ${mend}`)
+    say(
+      `no native TensorFlow (${failed.at(-1)?.reason}), so Hone computes with its slower wasm engine; to mend: ${mend}`
+    )
   } else if (engine === "capi" && !forced) {
     const addon = failed.find(({ route }) => route === "addon")
     say(`tensor engine capi: TensorFlow ${version} by its C API, as the addon could not be built (${addon?.reason})`)
@@ -122,12 +146,12 @@ export function threads(read = (file) => readFileSync(file, "utf8")) {
 }
 
 function quotaV2(read) {
-  return ratio(attempt(() => read("/sys/fs/cgroup/cpu.max").trim().split(" ")))
+  return ratio(tryTo(() => read("/sys/fs/cgroup/cpu.max").trim().split(" ")))
 }
 
 function quotaV1(read) {
   const folder = "/sys/fs/cgroup/cpu"
-  return ratio(attempt(() => [read(`${folder}/cpu.cfs_quota_us`), read(`${folder}/cpu.cfs_period_us`)]))
+  return ratio(tryTo(() => [read(`${folder}/cpu.cfs_quota_us`), read(`${folder}/cpu.cfs_period_us`)]))
 }
 
 function ratio(pair) {
@@ -135,7 +159,7 @@ function ratio(pair) {
   return cores > 0 ? cores : undefined
 }
 
-function attempt(read) {
+function tryTo(read) {
   try {
     return read()
   } catch {

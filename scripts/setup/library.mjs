@@ -1,11 +1,11 @@
 // Looks for a TensorFlow library: what is there already, else a pinned wheel. Every attempt is kept with its reason.
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { cpuBuild, frameworkName, libraryName } from "./builds.mjs"
+import { cpuBuild, cudaBuild, downloadBytes, frameworkName, libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
 import { which } from "./files.mjs"
 import { addonPackage } from "./places.mjs"
-import { say } from "./say.mjs"
+import { consent, say, size } from "./say.mjs"
 import { fetchBuild, findInstallers, isWholeBuild } from "./wheel.mjs"
 
 // The package's own installer lays an older library under these names.
@@ -18,9 +18,9 @@ const nameSets = [
  * The first library that loads.
  *
  * @param builds the wheels to ask for, best first
- * @param check `(libraryFile) => Promise<{ ok, version, reason }>`: loads it in a process of its own
+ * @param check `(libraryFile) => Promise<{ ok, version, gpu, reason }>`: loads it in a process of its own
  * @param attempts receives `{ route, ok, reason, mend? }` for each place looked at
- * @returns `{ folder, files, version }` or undefined
+ * @returns `{ folder, files, version, gpu }` or undefined
  */
 export async function findLibrary({ env, cache, builds, check, attempts }) {
   for (const [route, look] of presentRoutes(env, cache, builds)) {
@@ -57,7 +57,8 @@ function cachedBuild(cache, build) {
 async function pythonLibrary(env) {
   const python = ["python3", "python"].map((name) => which(name, env)).find(Boolean)
   if (!python) return { reason: "no Python on PATH" }
-  const ask = "import importlib.util as u; s = u.find_spec('tensorflow'); print(s.submodule_search_locations[0] if s else '')"
+  const ask =
+    "import importlib.util as u; s = u.find_spec('tensorflow'); print(s.submodule_search_locations[0] if s else '')"
   const { ok, stdout, text } = await runChild(python, ["-c", ask], { env })
   if (!ok) return { reason: `${python}: ${text}` }
   return stdout.trim() || { reason: `${python} has no package tensorflow` }
@@ -70,7 +71,7 @@ async function consider(route, folder, check, attempts) {
   const checked = await check(join(folder, files[0]))
   if (!checked.ok) return fail(attempts, route, `${join(folder, files[0])} does not load: ${checked.reason}`)
   attempts.push({ route, ok: true, reason: `TensorFlow ${checked.version} in ${folder}` })
-  return { folder, files, version: checked.version }
+  return { folder, files, version: checked.version, gpu: checked.gpu }
 }
 
 function fail(attempts, route, reason, mend) {
@@ -109,7 +110,27 @@ function unsupportedPlatform() {
   return major > 2 || minor >= 27 ? undefined : `TensorFlow's wheels need glibc 2.27, and this system has ${glibc}`
 }
 
-/** The builds worth asking for here. The CUDA build is large: it comes only with consent. */
-export function wantedBuilds() {
+/**
+ * The builds worth asking for here, best first. The CUDA build is large: where a driver is, it comes only with consent
+ * (HONE_GPU=1, or a yes on the terminal), and once it is in the cache it is used without asking.
+ */
+export async function wantedBuilds(env, cache, attempts) {
+  if (env.HONE_GPU === "0" || !hasNvidiaDriver()) return [cpuBuild]
+  const isThere = isWholeBuild(join(cache, "tensorflow", cudaBuild.folder))
+  const amount = `${size(downloadBytes(cudaBuild))} to download, ${size(cudaBuild.unpackedBytes)} kept`
+  const question = `an NVIDIA driver is here: fetch TensorFlow's CUDA build (${amount})?`
+  if (isThere || env.HONE_GPU === "1" || (await consent(question))) return [cudaBuild, cpuBuild]
+  const mend = "HONE_GPU=1 npm run setup"
+  fail(
+    attempts,
+    "CUDA build",
+    `an NVIDIA driver is here, but the CUDA build (${amount}) comes only when asked for`,
+    mend
+  )
+  say(`an NVIDIA driver is here; for training on the GPU (${amount}): ${mend}`)
   return [cpuBuild]
+}
+
+function hasNvidiaDriver() {
+  return ["/proc/driver/nvidia/version", "/dev/nvidiactl"].some((file) => existsSync(file))
 }

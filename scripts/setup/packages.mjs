@@ -53,7 +53,11 @@ function digestOfManifests(clone) {
 
 function manifests(clone) {
   const packages = join(clone, "packages")
-  const own = existsSync(packages) ? readdirSync(packages).sort().map((name) => `packages/${name}/package.json`) : []
+  const own = existsSync(packages)
+    ? readdirSync(packages)
+        .sort()
+        .map((name) => `packages/${name}/package.json`)
+    : []
   return ["package-lock.json", "package.json", ...own].filter((file) => existsSync(join(clone, file)))
 }
 
@@ -61,7 +65,9 @@ function isInstalledAsLocked(clone) {
   const locked = readJson(join(clone, "package-lock.json"))?.packages
   const installed = readJson(join(clone, "node_modules", ".package-lock.json"))?.packages
   if (!locked || !installed || !manifestsAgree(clone, locked)) return false
-  const wanted = Object.entries(locked).filter(([place]) => place.startsWith("node_modules/") || place.includes("/node_modules/"))
+  const wanted = Object.entries(locked).filter(
+    ([place]) => place.startsWith("node_modules/") || place.includes("/node_modules/")
+  )
   const inStep = wanted.every(([place, entry]) => {
     const there = installed[place]
     if (!there) return Boolean(entry.optional || entry.devOptional || entry.peer)

@@ -10,8 +10,22 @@ const require = createRequire(join(root, "packages", "nn", "package.json"))
 const [library, addon] = process.argv.slice(2)
 
 keepLoaded(library)
-const version = require("koffi").load(library).func("const char* TF_Version()")()
-console.log(JSON.stringify({ version, gpu: addon ? sumThroughAddon(addon) : false }))
+const native = require("koffi").load(library)
+const version = native.func("const char* TF_Version()")()
+if (addon) sumThroughAddon(addon)
+console.log(JSON.stringify({ version, gpu: hasGpu() }))
+
+/** Whether a session would find a GPU: a driver alone is not enough, every CUDA library must load. */
+function hasGpu() {
+  const status = native.func("void* TF_NewStatus()")()
+  const graph = native.func("void* TF_NewGraph()")()
+  const options = native.func("void* TF_NewSessionOptions()")()
+  const session = native.func("void* TF_NewSession(void* graph, void* options, void* status)")(graph, options, status)
+  const devices = native.func("void* TF_SessionListDevices(void* session, void* status)")(session, status)
+  const count = native.func("int TF_DeviceListCount(void* list)")(devices)
+  const type = native.func("const char* TF_DeviceListType(void* list, int index, void* status)")
+  return Array.from({ length: count }, (_, index) => type(devices, index, status)).includes("GPU")
+}
 
 /**
  * Loads the library for the life of the process: Node closes what turns out to be no addon, and koffi closes it at exit
@@ -35,5 +49,4 @@ function sumThroughAddon(file) {
   const [sum] = binding.executeOp("AddV2", [type], [one, one], 1)
   const values = Array.from(binding.tensorDataSync(sum.id))
   if (values.join() !== "2,4") throw new Error(`the addon adds [1, 2] and [1, 2] to [${values}]`)
-  return Boolean(binding.isUsingGpuDevice())
 }

@@ -1,6 +1,7 @@
 // Fetches a pinned build of TensorFlow through pip or uv into the user's cache.
 import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
+import { downloadBytes } from "./builds.mjs"
 import { runChild } from "./child.mjs"
 import { bytesBelow, partialFolder, publishFolder, readJson, sha256OfFile, sizeOf, which, writeJson } from "./files.mjs"
 import { progress, say, size } from "./say.mjs"
@@ -36,7 +37,7 @@ export async function fetchBuild(build, cache, installer) {
   if (short) return { ok: false, reason: short }
   const partial = partialFolder(parent)
   say(
-    `TensorFlow (${build.folder}) through ${installer.name}: ${size(build.downloadBytes)} to download, ` +
+    `TensorFlow (${build.folder}) through ${installer.name}: ${size(downloadBytes(build))} to download, ` +
       `${size(build.unpackedBytes)} kept in ${cache}`
   )
   try {
@@ -54,7 +55,7 @@ export async function fetchBuild(build, cache, installer) {
 
 function missingSpace(folder, build) {
   const { bavail, bsize } = statfsSync(folder)
-  const needed = build.downloadBytes + build.unpackedBytes
+  const needed = downloadBytes(build) + build.unpackedBytes
   return bavail * bsize < needed ? `${folder} has ${size(bavail * bsize)} free, ${size(needed)} are needed` : undefined
 }
 
@@ -94,7 +95,7 @@ function pipInstaller([command, ...args], env) {
         rmSync(work, { recursive: true, force: true })
         const temporary = join(work, "tmp")
         mkdirSync(temporary, { recursive: true })
-        const show = progress(`downloading ${wanted.name} ${wanted.version}`, build.downloadBytes)
+        const show = progress(`downloading ${wanted.name} ${wanted.version}`, wanted.bytes)
         const options = { env: { ...env, TMPDIR: temporary }, onTick: () => show(bytesBelow(work)) }
         const result = await runChild(command, [...args, ...pipArguments(wanted, pin, work)], options)
         if (!result.ok) throw new Error(`pip: ${result.text}`)

@@ -1,6 +1,15 @@
 // Reads single files out of a zip archive (a Python wheel is one) without unpacking the rest.
 // Source: PKWARE APPNOTE 6.3.9, sections 4.3.6 to 4.3.16 and 4.4.
-import { closeSync, createReadStream, createWriteStream, fstatSync, fsyncSync, mkdirSync, openSync, readSync } from "node:fs"
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync
+} from "node:fs"
 import { dirname } from "node:path"
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
@@ -59,7 +68,8 @@ function readDirectory(file, fd) {
   const size = tail.readUInt32LE(end + 12)
   const offset = tail.readUInt32LE(end + 16)
   if (count === 0xffff || offset === 0xffffffff) throw new ZipError(file, "zip64 archives are not read")
-  if (offset + size > length) throw new ZipError(file, "not a whole zip archive: its table of contents lies past its end")
+  if (offset + size > length)
+    throw new ZipError(file, "not a whole zip archive: its table of contents lies past its end")
   return { count, bytes: readAt(fd, offset, size) }
 }
 
@@ -99,7 +109,9 @@ export async function extractEntry(file, entry, target, onBytes = () => {}) {
     }
   })
   const source =
-    entry.compressed === 0 ? [] : createReadStream(file, { start, end: start + entry.compressed - 1, highWaterMark: 1 << 20 })
+    entry.compressed === 0
+      ? []
+      : createReadStream(file, { start, end: start + entry.compressed - 1, highWaterMark: 1 << 20 })
   const inflate = entry.method === 8 ? [createInflateRaw({ chunkSize: 1 << 20 })] : []
   await pipeline(source, ...inflate, count, createWriteStream(target))
   if (written !== entry.size) {
