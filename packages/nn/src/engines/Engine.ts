@@ -1,0 +1,144 @@
+import { bindDim, type Sizes } from "../graph/dims.ts"
+import type { Tensor } from "../graph/Graph.ts"
+import type { Feed, Feeds, Program, ProgramFunction, Values } from "../graph/Program.ts"
+
+export type EngineName = "session" | "capi" | "wasm" | "cpu"
+
+/** What two results must share to be called the same computation; part of every cache key of a tensor step. */
+export interface Numerics {
+  readonly class: "tensorflow-cpu" | "wasm" | "cpu"
+  readonly version: string
+  readonly dtype: "float32"
+}
+
+export interface Engine {
+  readonly name: EngineName
+  readonly numerics: Numerics
+  /** Loads a program. Its variables have no values yet: `write` them, or run a function that does. */
+  readonly open: (program: Program) => Promise<Session>
+}
+
+/** A program with its variables. An error in `run` leaves native engines unusable: end the process. */
+export interface Session {
+  /** Sets variables by name. Throws UnknownVariable, or WrongSize when the number of elements is another. */
+  readonly write: (values: ReadonlyMap<string, Float32Array>) => Promise<void>
+  /** Runs one function. The arrays that come back are the caller's. */
+  readonly run: (name: string, feeds: Feeds) => Promise<Record<string, Values>>
+  /** Values of variables, by name, in the shapes and layout of the model's files. */
+  readonly read: (names: Iterable<string>) => Promise<Map<string, Float32Array>>
+  readonly close: () => Promise<void>
+}
+
+/** An engine that cannot be had on this machine, and why. */
+export class EngineUnavailable extends Error {
+  override readonly name = "EngineUnavailable"
+  readonly engine: EngineName
+  readonly reason: string
+  constructor(engine: EngineName, reason: string, options?: ErrorOptions) {
+    super(`the ${engine} engine cannot be used: ${reason}`, options)
+    this.engine = engine
+    this.reason = reason
+  }
+}
+
+/** The engine failed while it ran a function: out of memory, or a fault of ours. */
+export class EngineFailure extends Error {
+  override readonly name = "EngineFailure"
+  readonly engine: EngineName
+  readonly operation: string
+  constructor(engine: EngineName, operation: string, detail: string, options?: ErrorOptions) {
+    super(`${engine} failed in ${operation}: ${detail}`, options)
+    this.engine = engine
+    this.operation = operation
+  }
+}
+
+/** A function, feed or variable that the program does not have. */
+export class UnknownName extends Error {
+  override readonly name = "UnknownName"
+  readonly kind: "function" | "feed" | "variable"
+  readonly given: string
+  readonly known: ReadonlyArray<string>
+  constructor(kind: "function" | "feed" | "variable", given: string, known: ReadonlyArray<string>) {
+    const some = known.length > 12 ? `${known.slice(0, 12).join(", ")}, and ${known.length - 12} more` : known.join(", ")
+    super(`the program has no ${kind} "${given}"; it has ${some}`)
+    this.kind = kind
+    this.given = given
+    this.known = known
+  }
+}
+
+/** A feed that is missing, or of another dtype or shape than the program's. */
+export class BadFeed extends Error {
+  override readonly name = "BadFeed"
+  readonly feed: string
+  constructor(feed: string, detail: string) {
+    super(`feed "${feed}" ${detail}`)
+    this.feed = feed
+  }
+}
+
+/** A feed made ready: values of the placeholder's dtype, and a shape of numbers. */
+export interface Bound {
+  readonly tensor: Tensor
+  readonly data: Values
+  readonly shape: ReadonlyArray<number>
+}
+
+export function functionOf(program: Program, name: string): ProgramFunction {
+  const found = program.functions[name]
+  if (found === undefined) throw new UnknownName("function", name, Object.keys(program.functions))
+  return found
+}
+
+function bindFeed(name: string, tensor: Tensor, feed: Feed, sizes: Record<string, number>): Bound {
+  const shape = typeof feed === "number" ? [] : "shape" in feed ? feed.shape : [feed.length]
+  const float = tensor.dtype === "float32"
+  const data = typeof feed === "number" ? (float ? Float32Array.of(feed) : Int32Array.of(feed)) : "shape" in feed ? feed.data : feed
+  if (data instanceof Float32Array !== float) throw new BadFeed(name, `must be ${tensor.dtype}`)
+  if (shape.length !== tensor.shape.length) {
+    throw new BadFeed(name, `has shape [${shape.join(", ")}], and must have [${tensor.shape.join(", ")}]`)
+  }
+  tensor.shape.forEach((dim, axis) => {
+    const got = shape[axis]!
+    if (typeof dim === "string" && sizes[dim] === undefined) sizes[dim] = got
+    else if (bindDim(dim, sizes) !== got) throw new BadFeed(name, `has ${got} along axis ${axis}, and must have ${dim} = ${bindDim(dim, sizes)}`)
+  })
+  const count = shape.reduce((a, b) => a * b, 1)
+  if (data.length !== count) throw new BadFeed(name, `holds ${data.length} values, and its shape says ${count}`)
+  return { tensor, data, shape }
+}
+
+/**
+ * Checks feeds against a function and gives them the sizes of its symbols, so that no engine meets a shape that does not fit.
+ * What the function does not know is an error too: a misspelt feed never passes in silence.
+ */
+export function bindFeeds(fn: ProgramFunction, given: Feeds): { readonly bound: ReadonlyArray<Bound>; readonly sizes: Sizes } {
+  const feeds = fn.prepare === undefined ? given : fn.prepare(given)
+  const sizes: Record<string, number> = {}
+  for (const name of Object.keys(feeds)) {
+    if (!(name in fn.feeds) && !fn.idle.has(name)) throw new UnknownName("feed", name, [...Object.keys(fn.feeds), ...fn.idle])
+  }
+  const bound = Object.entries(fn.feeds).map(([name, tensor]) => {
+    const feed = feeds[name]
+    if (feed === undefined) throw new BadFeed(name, "is missing")
+    return bindFeed(name, tensor, feed, sizes)
+  })
+  return { bound, sizes }
+}
+
+/** The entry of a variable, and a check that as many values were given as it has elements. */
+export function writeOf(program: Program, name: string, values: Float32Array) {
+  const entry = program.writes.get(name)
+  if (entry === undefined) throw new UnknownName("variable", name, [...program.writes.keys()])
+  const shape = entry.feed.shape as ReadonlyArray<number>
+  const count = shape.reduce((a, b) => a * b, 1)
+  if (count !== values.length) throw new BadFeed(name, `holds ${values.length} values, and the variable ${count}`)
+  return { ...entry, shape }
+}
+
+export function readOf(program: Program, name: string): Tensor {
+  const tensor = program.reads.get(name)
+  if (tensor === undefined) throw new UnknownName("variable", name, [...program.reads.keys()])
+  return tensor
+}

@@ -1,0 +1,180 @@
+import type { Tensor } from "../graph/Graph.ts"
+import type { Program, Values } from "../graph/Program.ts"
+import { graphDef, tensorflowType } from "../lower/graphDef.ts"
+import { ProtobufWriter } from "../lower/protobuf.ts"
+import { bindFeeds, type Engine, EngineFailure, functionOf, readOf, type Session, writeOf } from "./Engine.ts"
+import { type Koffi, type KoffiLibrary, loadTensorflow, type TensorflowLocation } from "./tensorflowLibrary.ts"
+
+/** Anything that koffi hands back as a pointer. */
+type Pointer = object
+
+interface Input {
+  readonly tensor: Tensor
+  readonly data: Values
+  readonly shape: ReadonlyArray<number>
+}
+
+/** The functions of TensorFlow's C API that are used. Tensors that a run returns are addresses, hence the second spellings. */
+function declare(library: KoffiLibrary) {
+  const f = (signature: string) => library.func(signature)
+  return {
+    version: f("const char* TF_Version()"),
+    newStatus: f("void* TF_NewStatus()"),
+    code: f("int TF_GetCode(void* status)"),
+    message: f("const char* TF_Message(void* status)"),
+    newGraph: f("void* TF_NewGraph()"),
+    deleteGraph: f("void TF_DeleteGraph(void* graph)"),
+    newImportOptions: f("void* TF_NewImportGraphDefOptions()"),
+    deleteImportOptions: f("void TF_DeleteImportGraphDefOptions(void* options)"),
+    newBuffer: f("void* TF_NewBufferFromString(const uint8_t* bytes, size_t length)"),
+    deleteBuffer: f("void TF_DeleteBuffer(void* buffer)"),
+    importGraph: f("void TF_GraphImportGraphDef(void* graph, void* buffer, void* options, void* status)"),
+    newOptions: f("void* TF_NewSessionOptions()"),
+    deleteOptions: f("void TF_DeleteSessionOptions(void* options)"),
+    setConfig: f("void TF_SetConfig(void* options, const uint8_t* bytes, size_t length, void* status)"),
+    newSession: f("void* TF_NewSession(void* graph, void* options, void* status)"),
+    closeSession: f("void TF_CloseSession(void* session, void* status)"),
+    deleteSession: f("void TF_DeleteSession(void* session, void* status)"),
+    operation: f("void* TF_GraphOperationByName(void* graph, const char* name)"),
+    run: f(
+      "void TF_SessionRun(void* session, void* options, const uint64_t* inputs, const uint64_t* values, int inputCount, const uint64_t* outputs, " +
+        "_Out_ uint64_t* results, int outputCount, const uint64_t* targets, int targetCount, void* metadata, void* status)"
+    ),
+    allocate: f("void* TF_AllocateTensor(int dtype, const int64_t* dims, int rank, size_t bytes)"),
+    data: f("void* TF_TensorData(void* tensor)"),
+    dataAt: library.func("TF_TensorData", "void*", ["uint64_t"]),
+    byteSizeAt: library.func("TF_TensorByteSize", "size_t", ["uint64_t"]),
+    deleteAt: library.func("TF_DeleteTensor", "void", ["uint64_t"])
+  }
+}
+
+type Api = ReturnType<typeof declare>
+
+/** ConfigProto with the number of threads for one operation and among operations. */
+const configProto = (threads: number): Uint8Array => new ProtobufWriter().int(2, threads).int(5, threads).finish()
+
+/**
+ * TensorFlow sessions through its C API: the same bytes and numbers as `session`, no compiler needed, and a run leaves the thread free.
+ */
+export async function capiEngine(location: TensorflowLocation, threads?: number): Promise<Engine> {
+  const { koffi, library } = await loadTensorflow("capi", location, threads)
+  const api = declare(library)
+  return {
+    name: "capi",
+    numerics: { class: "tensorflow-cpu", version: api.version() as string, dtype: "float32" },
+    open: async (program) => new CapiSession(api, koffi, program, threads)
+  }
+}
+
+class CapiSession implements Session {
+  readonly #api: Api
+  readonly #koffi: Koffi
+  readonly #program: Program
+  readonly #status: Pointer
+  readonly #graph: Pointer
+  readonly #session: Pointer
+  readonly #addresses = new Map<string, bigint>()
+
+  constructor(api: Api, koffi: Koffi, program: Program, threads: number | undefined) {
+    this.#api = api
+    this.#koffi = koffi
+    this.#program = program
+    this.#status = api.newStatus()
+    this.#graph = api.newGraph()
+    const bytes = graphDef(program.graph)
+    const buffer = api.newBuffer(bytes, bytes.length)
+    const importOptions = api.newImportOptions()
+    api.importGraph(this.#graph, buffer, importOptions, this.#status)
+    api.deleteImportOptions(importOptions)
+    api.deleteBuffer(buffer)
+    this.#check("open")
+    const options = api.newOptions()
+    if (threads !== undefined) {
+      const config = configProto(threads)
+      api.setConfig(options, config, config.length, this.#status)
+      this.#check("open")
+    }
+    this.#session = api.newSession(this.#graph, options, this.#status)
+    api.deleteOptions(options)
+    this.#check("open")
+  }
+
+  async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
+    const entries = [...values].map(([name, data]) => ({ ...writeOf(this.#program, name, data), data }))
+    if (entries.length === 0) return
+    await this.#execute("write", entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })), entries.map(({ done }) => done))
+  }
+
+  async run(name: string, feeds: Parameters<Session["run"]>[1]): Promise<Record<string, Values>> {
+    const fn = functionOf(this.#program, name)
+    const results = await this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches))
+    return Object.fromEntries(Object.keys(fn.fetches).map((fetch, i) => [fetch, results[i]!]))
+  }
+
+  async read(names: Iterable<string>): Promise<Map<string, Float32Array>> {
+    const wanted = [...names]
+    if (wanted.length === 0) return new Map()
+    const results = await this.#execute("read", [], wanted.map((name) => readOf(this.#program, name)))
+    return new Map(wanted.map((name, i) => [name, results[i] as Float32Array]))
+  }
+
+  async close(): Promise<void> {
+    this.#api.closeSession(this.#session, this.#status)
+    this.#api.deleteSession(this.#session, this.#status)
+    this.#api.deleteGraph(this.#graph)
+  }
+
+  #check(operation: string): void {
+    if (this.#api.code(this.#status) !== 0) throw new EngineFailure("capi", operation, this.#api.message(this.#status) as string)
+  }
+
+  /** TF_Output[]: the operation's address and the output's index, two words each. */
+  #outputs(tensors: ReadonlyArray<Tensor>): BigUint64Array {
+    const words = new BigUint64Array(2 * tensors.length)
+    tensors.forEach(({ index, node }, i) => {
+      words[2 * i] = this.#address(node.name)
+      words[2 * i + 1] = BigInt(index)
+    })
+    return words
+  }
+
+  #address(name: string): bigint {
+    const known = this.#addresses.get(name)
+    if (known !== undefined) return known
+    const operation = this.#api.operation(this.#graph, name) as Pointer | null
+    if (operation === null) throw new EngineFailure("capi", "open", `the imported graph has no node ${name}`)
+    const address = this.#koffi.address(operation)
+    this.#addresses.set(name, address)
+    return address
+  }
+
+  #allocate({ data, shape, tensor }: Input): bigint {
+    const handle = this.#api.allocate(tensorflowType[tensor.dtype], BigInt64Array.from(shape, BigInt), shape.length, data.byteLength)
+    if (data.byteLength > 0) {
+      const memory = new Uint8Array(this.#koffi.view(this.#api.data(handle), data.byteLength))
+      memory.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    }
+    return this.#koffi.address(handle)
+  }
+
+  #take(address: bigint, { dtype }: Tensor): Values {
+    const length = Number(this.#api.byteSizeAt(address))
+    const copy = length === 0 ? new ArrayBuffer(0) : this.#koffi.view(this.#api.dataAt(address), length).slice(0)
+    this.#api.deleteAt(address)
+    return dtype === "int32" ? new Int32Array(copy) : new Float32Array(copy)
+  }
+
+  async #execute(operation: string, inputs: ReadonlyArray<Input>, fetches: ReadonlyArray<Tensor>): Promise<ReadonlyArray<Values>> {
+    const feeds = this.#outputs(inputs.map(({ tensor }) => tensor))
+    const outputs = this.#outputs(fetches)
+    const values = BigUint64Array.from(inputs, (input) => this.#allocate(input))
+    const results = new BigUint64Array(fetches.length)
+    const args = [this.#session, null, feeds, values, inputs.length, outputs, results, fetches.length, null, 0, null, this.#status]
+    await new Promise<void>((resolve, reject) => {
+      this.#api.run.async(...args, (error: Error | null) => (error === null ? resolve() : reject(error)))
+    })
+    values.forEach((address) => this.#api.deleteAt(address))
+    this.#check(operation)
+    return fetches.map((tensor, i) => this.#take(results[i]!, tensor))
+  }
+}

@@ -1,0 +1,1 @@
+export const interpreterEngine = async (_: string): Promise<never> => { throw new Error("x") }

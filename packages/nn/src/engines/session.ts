@@ -1,0 +1,128 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Tensor } from "../graph/Graph.ts"
+import type { Program, Values } from "../graph/Program.ts"
+import { savedModel, tensorflowType } from "../lower/graphDef.ts"
+import { bindFeeds, type Engine, EngineFailure, EngineUnavailable, functionOf, readOf, type Session, writeOf } from "./Engine.ts"
+import { loadTensorflow, type TensorflowLocation } from "./tensorflowLibrary.ts"
+
+/** The part of @tensorflow/tfjs-node-gpu's addon that is used: tensors by number, and runs of a loaded SavedModel. */
+interface Binding {
+  readonly TF_Version: string
+  readonly createTensor: (shape: ReadonlyArray<number>, dtype: number, values: Values) => number
+  readonly deleteTensor: (id: number) => void
+  readonly tensorDataSync: (id: number) => Values
+  readonly loadSavedModel: (folder: string, tags: string) => number
+  readonly deleteSavedModel: (id: number) => void
+  readonly runSavedModel: (
+    id: number,
+    inputs: ReadonlyArray<number>,
+    inputNames: string,
+    outputNames: string
+  ) => ReadonlyArray<{ readonly id: number }>
+}
+
+interface Input {
+  readonly tensor: Tensor
+  readonly data: Values
+  readonly shape: ReadonlyArray<number>
+}
+
+/**
+ * TensorFlow sessions through the addon of @tensorflow/tfjs-node-gpu: one TF_SessionRun a call, which blocks the thread.
+ *
+ * Only the addon is loaded, not the package's JavaScript: its eager operations are not used.
+ */
+export async function sessionEngine(location: TensorflowLocation, threads?: number): Promise<Engine> {
+  const binding = await loadAddon(location, threads)
+  return {
+    name: "session",
+    numerics: { class: "tensorflow-cpu", version: binding.TF_Version, dtype: "float32" },
+    open: async (program) => openSession(binding, program)
+  }
+}
+
+async function loadAddon(location: TensorflowLocation, threads: number | undefined): Promise<Binding> {
+  if (location.addon === undefined || !existsSync(location.addon)) {
+    throw new EngineUnavailable("session", `the addon ${location.addon ?? "of @tensorflow/tfjs-node-gpu"} is not built`)
+  }
+  await loadTensorflow("session", location, threads) // first: the addon's own reference then resolves to what is loaded
+  const module = { exports: {} }
+  try {
+    process.dlopen(module, location.addon)
+  } catch (cause) {
+    throw new EngineUnavailable("session", `${location.addon} does not load: ${(cause as Error).message}`, { cause })
+  }
+  return module.exports as Binding
+}
+
+function openSession(binding: Binding, program: Program): Session {
+  const folder = mkdtempSync(join(tmpdir(), "hone-graph-")) // a folder of its own: the addon caches by path
+  let id: number
+  try {
+    writeFileSync(join(folder, "saved_model.pb"), savedModel(program.graph))
+    id = binding.loadSavedModel(folder, "serve")
+  } catch (cause) {
+    throw new EngineFailure("session", "open", (cause as Error).message, { cause })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return new AddonSession(binding, program, id)
+}
+
+class AddonSession implements Session {
+  readonly #binding: Binding
+  readonly #program: Program
+  readonly #id: number
+
+  constructor(binding: Binding, program: Program, id: number) {
+    this.#binding = binding
+    this.#program = program
+    this.#id = id
+  }
+
+  async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
+    const entries = [...values].map(([name, data]) => ({ ...writeOf(this.#program, name, data), data }))
+    if (entries.length === 0) return
+    this.#execute("write", entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })), entries.map(({ done }) => done))
+  }
+
+  async run(name: string, feeds: Parameters<Session["run"]>[1]): Promise<Record<string, Values>> {
+    const fn = functionOf(this.#program, name)
+    const fetches = Object.keys(fn.fetches)
+    const results = this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches))
+    return Object.fromEntries(fetches.map((fetch, i) => [fetch, results[i]!]))
+  }
+
+  async read(names: Iterable<string>): Promise<Map<string, Float32Array>> {
+    const wanted = [...names]
+    if (wanted.length === 0) return new Map()
+    const results = this.#execute("read", [], wanted.map((name) => readOf(this.#program, name)))
+    return new Map(wanted.map((name, i) => [name, results[i] as Float32Array]))
+  }
+
+  async close(): Promise<void> {
+    this.#binding.deleteSavedModel(this.#id)
+  }
+
+  #execute(operation: string, inputs: ReadonlyArray<Input>, fetches: ReadonlyArray<Tensor>): ReadonlyArray<Values> {
+    const ids = inputs.map(({ data, shape, tensor }) => this.#binding.createTensor(shape, tensorflowType[tensor.dtype], copyOf(data)))
+    const names = inputs.map(({ tensor }) => tensor.node.name).join()
+    let outputs: ReadonlyArray<{ readonly id: number }>
+    try {
+      outputs = this.#binding.runSavedModel(this.#id, ids, names, fetches.map(({ node }) => node.name).join())
+    } catch (cause) {
+      throw new EngineFailure("session", operation, (cause as Error).message, { cause })
+    }
+    ids.forEach((id) => this.#binding.deleteTensor(id))
+    return outputs.map((output) => {
+      const data = this.#binding.tensorDataSync(output.id)
+      this.#binding.deleteTensor(output.id)
+      return data
+    })
+  }
+}
+
+/** The addon keeps the array it is given as the tensor's memory, so a caller's array is never given. */
+const copyOf = (data: Values): Values => data.slice()

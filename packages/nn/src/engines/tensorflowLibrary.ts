@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs"
+import { availableParallelism } from "node:os"
+import { join } from "node:path"
+import { EngineUnavailable, type EngineName } from "./Engine.ts"
+
+/** Where TensorFlow lies: a folder with libtensorflow_cc.so.2 and libtensorflow_framework.so.2, and the built addon. */
+export interface TensorflowLocation {
+  readonly library: string
+  readonly addon?: string | undefined
+}
+
+export type Koffi = (typeof import("koffi"))["default"]
+export type KoffiLibrary = ReturnType<Koffi["load"]>
+
+interface LoadedTensorflow {
+  readonly path: string
+  readonly library: KoffiLibrary
+  readonly koffi: Koffi
+}
+
+let loaded: LoadedTensorflow | undefined
+
+/**
+ * Loads TensorFlow once for the life of the process; it cannot be unloaded, and a second one beside it would clash.
+ *
+ * Its settings are environment variables that it reads as it loads, so they are set here, and only where the user has not.
+ * oneDNN is off by default on some CPUs, where it is worth a quarter of the time.
+ */
+export async function loadTensorflow(
+  engine: EngineName,
+  { library }: TensorflowLocation,
+  threads: number | undefined
+): Promise<LoadedTensorflow> {
+  const path = join(library, "libtensorflow_cc.so.2")
+  if (loaded !== undefined) {
+    if (loaded.path !== path) throw new EngineUnavailable(engine, `this process has already loaded ${loaded.path}`)
+    return loaded
+  }
+  if (!existsSync(path)) throw new EngineUnavailable(engine, `${path} does not exist`)
+  const count = String(threads ?? availableParallelism())
+  process.env["TF_ENABLE_ONEDNN_OPTS"] ??= "1"
+  process.env["TF_NUM_INTRAOP_THREADS"] ??= count
+  process.env["TF_NUM_INTEROP_THREADS"] ??= count
+  process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true"
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"
+  const { default: koffi } = await import("koffi")
+  try {
+    loaded = { path, library: koffi.load(path), koffi }
+  } catch (cause) {
+    throw new EngineUnavailable(engine, `${path} does not load: ${(cause as Error).message}`, { cause })
+  }
+  return loaded
+}

@@ -1,0 +1,26 @@
+import type { Graph, Tensor } from "./Graph.ts"
+
+/** What a caller hands to a run: a scalar, a vector, or values with their shape. */
+export type Feed = number | Float32Array | Int32Array | { readonly data: Float32Array | Int32Array; readonly shape: ReadonlyArray<number> }
+export type Feeds = Readonly<Record<string, Feed>>
+export type Values = Float32Array | Int32Array
+
+/** One entry point of a program. Engines run only the nodes that its fetches need. */
+export interface ProgramFunction {
+  readonly feeds: Readonly<Record<string, Tensor>>
+  readonly fetches: Readonly<Record<string, Tensor>>
+  /** Feeds that this function would take, and has no use for: `seed` where nothing drops out. Accepted, and left alone. */
+  readonly idle: ReadonlySet<string>
+  /** Turns what the caller knows (learning rate, step) into what the graph is fed; the engine calls it. */
+  readonly prepare?: (feeds: Feeds) => Feeds
+}
+
+/** Functions over one set of variables. Names of variables are those of the model's files, and `exp_avg/NAME`, ... */
+export interface Program {
+  readonly graph: Graph
+  readonly functions: Readonly<Record<string, ProgramFunction>>
+  /** For each variable, how it is written from outside: a placeholder, and what to fetch so that it is stored. */
+  readonly writes: ReadonlyMap<string, { readonly feed: Tensor; readonly done: Tensor }>
+  /** For each variable, its value. */
+  readonly reads: ReadonlyMap<string, Tensor>
+}

@@ -1,0 +1,88 @@
+import type { Builder } from "../graph/Builder.ts"
+import type { Node, Tensor, Variable } from "../graph/Graph.ts"
+import type { Feeds } from "../graph/Program.ts"
+
+export interface AdamWOptions {
+  readonly kind: "adamw"
+  readonly betas: readonly [number, number]
+  readonly eps: number
+  /** Decoupled: weights shrink by learning_rate * weight_decay before each update. */
+  readonly weight_decay: number
+  /** Which parameters do not decay. */
+  readonly no_decay: (name: string) => boolean
+}
+
+/** A parameter, its value as this function reads it, and its gradient. */
+export interface Update {
+  readonly variable: Variable
+  readonly value: Tensor
+  readonly gradient: Tensor
+}
+
+/** Names of the moments of a parameter, as PyTorch spells them. */
+export const momentNames = (parameter: string): readonly [string, string] => [`exp_avg/${parameter}`, `exp_avg_sq/${parameter}`]
+
+export const momentsOf = (g: Builder, { name, shape }: Variable): readonly [Variable, Variable] => {
+  const [first, second] = momentNames(name)
+  return [g.graph.variable(first, shape), g.graph.variable(second, shape)]
+}
+
+/**
+ * What a step's hyperparameters become. Bias corrections are folded into two numbers, in double precision, so that the kernel's own
+ * (its powers of beta are fed as zero) change nothing:
+ * lr m̂ / (√v̂ + eps) = (lr √c2 / c1) m / (√v + eps √c2), where c = 1 - beta^t.
+ *
+ * `optimizer_step` counts from 1.
+ */
+export function adamwFeeds({ betas: [beta1, beta2], eps, weight_decay }: AdamWOptions, learningRate: number, optimizerStep: number): Feeds {
+  const root = Math.sqrt(1 - beta2 ** optimizerStep)
+  return {
+    step_size: (learningRate * root) / (1 - beta1 ** optimizerStep),
+    epsilon: eps * root,
+    kept: 1 - learningRate * weight_decay
+  }
+}
+
+/** Takes `learning_rate` and `optimizer_step` out of the feeds and puts in what the graph is fed. */
+export const prepareAdamW =
+  (options: AdamWOptions) =>
+  (feeds: Feeds): Feeds => {
+    const { learning_rate, optimizer_step, ...rest } = feeds
+    if (typeof learning_rate !== "number" || typeof optimizer_step !== "number" || !(optimizer_step >= 1)) {
+      throw new TypeError("learning_rate and optimizer_step (from 1) must be fed as numbers")
+    }
+    return { ...rest, ...adamwFeeds(options, learning_rate, optimizer_step) }
+  }
+
+/** The norm of all gradients as one vector, before clipping. */
+export const gradientNorm = (g: Builder, updates: ReadonlyArray<Update>): Tensor =>
+  g.sqrt(g.mul(g.scalar(2), g.addN(updates.map(({ gradient }) => g.l2Loss(gradient)))))
+
+/** min(1, max_grad_norm / (norm + 1e-6)). Source: `torch.nn.utils.clip_grad_norm_`. */
+export const clipFactor = (g: Builder, norm: Tensor, maxGradNorm: number): Tensor =>
+  g.minimum(g.scalar(1), g.div(g.scalar(maxGradNorm), g.add(norm, g.scalar(1e-6))))
+
+/**
+ * One AdamW step on every parameter; gives the nodes that change them.
+ *
+ * Source: Loshchilov & Hutter (2019); `torch.optim.AdamW`, whose numbers it gives.
+ *
+ * @param factor float32 [] that gradients are multiplied with, or none
+ */
+export function adamw(g: Builder, updates: ReadonlyArray<Update>, options: AdamWOptions, factor: Tensor | undefined): Array<Node> {
+  const stepSize = g.feed("step_size", "float32", [])
+  const epsilon = g.feed("epsilon", "float32", [])
+  const kept = g.feed("kept", "float32", [])
+  const zero = g.scalar(0)
+  const betas = options.betas.map((beta) => g.scalar(beta))
+  return updates.map(({ gradient, value, variable }) => {
+    const clipped = factor === undefined ? gradient : g.mul(gradient, factor)
+    // Not before the last reader of the old value, or TensorFlow would have to keep a copy of it.
+    const control = g.readersOf(value)
+    if (options.weight_decay > 0 && !options.no_decay(variable.name)) {
+      control.push(g.assign(variable, g.mul(g.readAfter(variable, [clipped.node]), kept), [...control]))
+    }
+    const moments = momentsOf(g, variable).map(({ handle }) => handle)
+    return g.node("ResourceApplyAdam", [variable.handle, ...moments, zero, zero, stepSize, ...betas, epsilon, clipped], {}, { control })
+  })
+}
