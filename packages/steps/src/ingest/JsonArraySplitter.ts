@@ -1,0 +1,122 @@
+import type { SourceRow } from "./readers.ts"
+
+const QUOTE = 34
+const BACKSLASH = 92
+
+/**
+ * Cuts the elements out of one JSON array without holding more than one of them: a top-level array, or the one array that a
+ * top-level object holds. Only brackets and strings are followed here; `JSON.parse` judges each element, which keeps the faults
+ * exact and knows on which line each element begins.
+ */
+export class JsonArraySplitter {
+  /** Brackets open around the current character. */
+  #depth = 0
+  /** Brackets around an element, once the array is found: 1, or 2 within an object. */
+  #rowsDepth = 0
+  #inRows = false
+  #arrays = 0
+  #inString = false
+  #escaped = false
+  #open = false
+  #openLine = 1
+  #pending = ""
+  #line = 1
+  #ended = false
+
+  /** Whether the structure is at fault, so that nothing after it can be read. */
+  broken = false
+
+  get line(): number {
+    return this.#line
+  }
+
+  /** The rows that end within `text`. A fault of the structure is the last of them. */
+  feed(text: string): ReadonlyArray<SourceRow> {
+    const rows: Array<SourceRow> = []
+    let from = 0
+    const close = (end: number) => {
+      if (this.#open) rows.push(parseRow(this.#pending + text.slice(from, end), this.#openLine))
+      this.#pending = ""
+      this.#open = false
+    }
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code === 10) this.#line++
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false
+        else if (code === BACKSLASH) this.#escaped = true
+        else if (code === QUOTE) this.#inString = false
+        continue
+      }
+      if (code <= 32) continue
+      if (this.#ended) return [...rows, this.#broke("text follows the end of the JSON value")]
+      const character = text[at]
+      const between = this.#inRows && this.#depth === this.#rowsDepth
+      if (between && character === ",") close(at)
+      else if (between && character === "]") {
+        close(at)
+        this.#inRows = false
+        this.#shut()
+      } else {
+        if (between && !this.#open) {
+          this.#open = true
+          this.#openLine = this.#line
+          from = at
+        }
+        const fault = this.#step(code, character!)
+        if (fault !== undefined) return [...rows, this.#broke(fault)]
+      }
+    }
+    if (this.#open) this.#pending += text.slice(from)
+    return rows
+  }
+
+  /** What is wrong when the text ends here, if anything is. */
+  end(): ReadonlyArray<SourceRow> {
+    if (!this.#ended) return [this.#broke("the file ends within a JSON value: it was cut off")]
+    return this.#arrays === 0 ? [this.#broke("the JSON object holds no array of rows")] : []
+  }
+
+  #broke(fault: string): SourceRow {
+    this.broken = true
+    return { line: this.#line, fault }
+  }
+
+  #step(code: number, character: string): string | undefined {
+    if (code === QUOTE) this.#inString = true
+    else if (character === "[" || character === "{") return this.#enter(character)
+    else if (character === "]" || character === "}") this.#shut()
+    return this.#depth === 0 && !this.#ended
+      ? "neither a JSON array of objects nor an object that holds one"
+      : undefined
+  }
+
+  #enter(bracket: string): string | undefined {
+    const isTopLevelArray = this.#depth === 0 && bracket === "["
+    const isMemberArray = this.#depth === 1 && this.#rowsDepth !== 1 && bracket === "["
+    this.#depth++
+    if (!isTopLevelArray && !isMemberArray) return undefined
+    if (++this.#arrays > 1) return "the JSON object holds more than one array: which are the rows?"
+    this.#rowsDepth = this.#depth
+    this.#inRows = true
+    return undefined
+  }
+
+  #shut(): void {
+    this.#depth--
+    if (this.#depth <= 0) this.#ended = true
+  }
+}
+
+/** One row from the text of a JSON value. */
+export const parseRow = (text: string, line: number): SourceRow => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return { line, values: value as Record<string, unknown> }
+    }
+    return { line, fault: "not a JSON object" }
+  } catch (error) {
+    return { line, fault: `not JSON: ${(error as Error).message}` }
+  }
+}
