@@ -1,0 +1,61 @@
+import type { Json, JsonObject } from "@hone/core/Json"
+import { type BertConfig, parseBertConfig, UnsupportedConfig } from "@hone/nn/models/bert/config"
+
+/** A `config.json` that no family here can compute, with the way out. */
+export interface Unsupported {
+  readonly problem: string
+  readonly hint: string
+}
+
+/** A `config.json` that was understood. */
+export interface Understood {
+  readonly family: "bert"
+  readonly bert: BertConfig
+  /** As written: what the model artifact keeps. */
+  readonly json: JsonObject
+  /** Class names by index, where the checkpoint has a classifier. */
+  readonly labels: ReadonlyArray<string> | null
+}
+
+export const supported =
+  "the BERT family is supported: BertModel and BertForSequenceClassification (BERT, MiniLM and the like)"
+/** Heads of pre-training, which fine-tuning drops, as transformers does. */
+const architectures = ["BertModel", "BertForSequenceClassification", "BertForMaskedLM", "BertForPreTraining"]
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Class names in the order of their index; null unless `id2label` counts 0, 1, 2, ... */
+const labelNames = (config: JsonObject): ReadonlyArray<string> | null => {
+  const named = config["id2label"]
+  if (!isObject(named)) return null
+  const names = Object.keys(named).map((_, index) => named[String(index)])
+  return names.length > 0 && names.every((name) => typeof name === "string") ? (names as Array<string>) : null
+}
+
+const architectureOf = (config: JsonObject): string | undefined => {
+  const named = config["architectures"]
+  return Array.isArray(named) && typeof named[0] === "string" ? named[0] : undefined
+}
+
+/** Reads the text of a `config.json`, or says why it is none of a supported family. */
+export const readConfig = (text: string): Understood | Unsupported => {
+  try {
+    const json = JSON.parse(text) as Json
+    const bert = parseBertConfig(json)
+    const config = json as JsonObject
+    const architecture = architectureOf(config)
+    if (architecture !== undefined && !architectures.includes(architecture)) {
+      return { problem: `config.json says architecture ${architecture}`, hint: supported }
+    }
+    const labels = architecture === "BertForSequenceClassification" ? labelNames(config) : null
+    return { family: "bert", bert, json: config, labels }
+  } catch (cause) {
+    if (cause instanceof UnsupportedConfig) return { problem: cause.message, hint: supported }
+    if (cause instanceof SyntaxError)
+      return { problem: `config.json is no JSON: ${cause.message}`, hint: "download the folder again" }
+    throw cause
+  }
+}
+
+export const isUnsupported = (read: Understood | Unsupported): read is Unsupported => "problem" in read

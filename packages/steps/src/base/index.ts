@@ -1,0 +1,69 @@
+import { makeStaged } from "@hone/core/Step"
+import type { SourceHead, StepFault } from "@hone/core/Step"
+import { BaseParams, presets } from "./params.ts"
+
+const isPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name)
+
+const specOf = (model: string): string => (isPreset(model) ? presets[model] : model)
+
+const remoteFault = (model: string): StepFault => ({
+  path: ["with", "model"],
+  message: `"${model}" names a model on the Hugging Face hub, which a run does not download`,
+  hint: `fetch it once (hf download ${model.slice(3).split("@")[0]} --local-dir models/base) and write model: models/base`
+})
+
+/** What keeps a folder from being used, as far as its config.json tells. */
+const headFaults = (head: SourceHead | undefined): ReadonlyArray<StepFault> => {
+  const problem = head?.facts?.["problem"]
+  if (typeof problem !== "string") return []
+  const hint = head?.facts?.["hint"]
+  return [{ path: ["with", "model"], message: problem, hint: typeof hint === "string" ? hint : "choose another model" }]
+}
+
+const isStrings = (value: unknown): value is ReadonlyArray<string> =>
+  Array.isArray(value) && value.every((item) => typeof item === "string")
+
+export const base = makeStaged({
+  kind: "base",
+  summary: "Take a pre-trained model and its tokenizer.",
+  params: BaseParams,
+  inputs: {},
+  outputs: {
+    model: { kind: "model", description: "weights, config, label names" },
+    tokenizer: { kind: "tokenizer", description: "tokenizer.json and what lies beside it" }
+  },
+  main: "model",
+  sources: ({ model }) =>
+    model.startsWith("hf:") ? {} : { model: { spec: specOf(model), format: "huggingface-folder", param: "model" } },
+  peek: () => import("./peek.ts"),
+  types: ({ heads, params }) => {
+    const facts = heads["model"]?.facts ?? {}
+    const family = facts["family"]
+    const labels = facts["labels"]
+    return {
+      outputs: {
+        model: {
+          kind: "model",
+          head: facts["head"] === true,
+          ...(typeof family === "string" ? { family } : {}),
+          ...(isStrings(labels) ? { labels } : {})
+        },
+        tokenizer: { kind: "tokenizer" }
+      },
+      faults: params.model.startsWith("hf:") ? [remoteFault(params.model)] : headFaults(heads["model"])
+    }
+  },
+  stages: [
+    {
+      name: "base",
+      identity: "base",
+      params: () => ({}),
+      outputs: {
+        model: { kind: "model", description: "weights, config, label names" },
+        tokenizer: { kind: "tokenizer", description: "tokenizer.json and what lies beside it" }
+      },
+      module: "steps/base/run",
+      run: () => import("./run.ts")
+    }
+  ]
+})

@@ -1,0 +1,132 @@
+import { readdir } from "node:fs/promises"
+import { join } from "node:path"
+import { StageError } from "@hone/core/Stage"
+import {
+  type BertConfig,
+  bertWeights,
+  canonicalName,
+  classifierWeights,
+  matchWeights,
+  poolerWeights,
+  type WeightMatch,
+  type WeightSpec
+} from "@hone/nn"
+import { BadSafetensors, openSafetensors, type Safetensors } from "@hone/nn/weights/safetensors"
+import { Effect, type Scope } from "effect"
+import type { Tensor } from "../artifacts/model.ts"
+
+export interface Weights {
+  /** Under the model's names, widened to float32 exactly. */
+  readonly tensors: ReadonlyMap<string, Tensor>
+  readonly warnings: ReadonlyArray<string>
+}
+
+const fail = (code: string, message: string, hint: string) => Effect.fail(new StageError({ code, message, hint }))
+
+/** The files that hold the weights: model.safetensors alone, the shards of one, or the only file named model.*.safetensors. */
+const weightFiles = Effect.fnUntraced(function* (folder: string, spec: string) {
+  const names = (yield* Effect.promise(() => readdir(folder)))
+    .filter((name) => /^model.*\.safetensors$/.test(name))
+    .sort()
+  if (names.includes("model.safetensors")) return ["model.safetensors"]
+  const shards = names.filter((name) => /-\d{5}-of-\d{5}\.safetensors$/.test(name))
+  if (shards.length > 0) return shards
+  if (names.length === 1) return names
+  return yield* names.length === 0
+    ? fail(
+        "no_weights",
+        `${spec} has no model.safetensors`,
+        "save the model in that format: model.save_pretrained(folder, safe_serialization=True); pickled weights (pytorch_model.bin) are not read, since they run code"
+      )
+    : fail(
+        "several_weights",
+        `${spec} has several files of weights: ${names.join(", ")}`,
+        "leave one, or name it model.safetensors"
+      )
+})
+
+const openFile = (path: string, name: string): Effect.Effect<Safetensors, StageError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.tryPromise({ try: () => openSafetensors(path), catch: (cause) => badFile(name, cause) }),
+    (file) => Effect.promise(() => file.close())
+  )
+
+const badFile = (name: string, cause: unknown): StageError => {
+  if (!(cause instanceof BadSafetensors)) throw cause
+  return new StageError({ code: "bad_weights", message: `${name}: ${cause.message}`, hint: "download the file again" })
+}
+
+/** Heads of pre-training: transformers drops them too when a classifier is loaded. */
+const isPreTrainingHead = (name: string): boolean => name.startsWith("cls.")
+
+const needed = (config: BertConfig, labels: number | null, present: ReadonlySet<string>): ReadonlyArray<WeightSpec> => {
+  const pooler = poolerWeights(config)
+  const withoutPooler = pooler.every(({ name }) => !present.has(name))
+  const body = bertWeights(config).filter(({ name }) => !withoutPooler || !pooler.some((spec) => spec.name === name))
+  return labels === null ? body : [...body, ...classifierWeights(config, labels)]
+}
+
+const shown = (names: ReadonlyArray<string>): string =>
+  names.length > 8 ? `${names.slice(0, 8).join(", ")} and ${names.length - 8} more` : names.join(", ")
+
+/** Everything that does not fit, in one sentence each; empty where all fits. */
+const misfits = ({ leftOver, missing, wrongShape }: WeightMatch): ReadonlyArray<string> => [
+  ...(missing.length === 0 ? [] : [`missing: ${shown(missing)}`]),
+  ...(leftOver.length === 0 ? [] : [`left over: ${shown(leftOver)}`]),
+  ...wrongShape.map(
+    ({ actual, expected, name }) => `${name} is [${actual.join(", ")}] and must be [${expected.join(", ")}]`
+  )
+]
+
+/**
+ * Reads the weights of a BERT from a folder. Names and shapes must be those of the config; buffers and heads of pre-training may
+ * be there besides. Fails by StageError `no_weights`, `several_weights`, `bad_weights`, `weights_mismatch`.
+ * @param labels classes of the checkpoint's own head, null where it has none
+ */
+export const readWeights = Effect.fnUntraced(function* (
+  folder: string,
+  spec: string,
+  config: BertConfig,
+  labels: number | null
+) {
+  const files = new Map<string, Safetensors>()
+  const specs: Array<WeightSpec> = []
+  for (const name of yield* weightFiles(folder, spec)) {
+    const file = yield* openFile(join(folder, name), name)
+    for (const tensor of file.tensors.values()) {
+      if (files.has(tensor.name))
+        return yield* fail(
+          "bad_weights",
+          `${name}: ${tensor.name} is in another shard too`,
+          "download the folder again"
+        )
+      files.set(tensor.name, file)
+      specs.push(tensor)
+    }
+  }
+  const heads = specs.filter(({ name }) => isPreTrainingHead(name))
+  const own = specs.filter(({ name }) => !isPreTrainingHead(name))
+  const wanted = needed(config, labels, new Set(own.map(({ name }) => canonicalName(name))))
+  const match = matchWeights(wanted, own)
+  const problems = misfits(match)
+  if (problems.length > 0) {
+    return yield* fail(
+      "weights_mismatch",
+      `the weights of ${spec} are not those of its config.json\n  ${problems.join("\n  ")}`,
+      "take config.json and weights from one model"
+    )
+  }
+  const tensors = new Map<string, Tensor>()
+  for (const { name, shape } of wanted) {
+    const fileName = match.found.get(name)!
+    const values = yield* Effect.tryPromise({
+      try: () => files.get(fileName)!.read(fileName),
+      catch: (cause) => badFile(fileName, cause)
+    })
+    tensors.set(name, { shape, values })
+  }
+  const warnings =
+    heads.length === 0 ? [] : [`heads of pre-training are left out: ${shown(heads.map(({ name }) => name))}`]
+  const weights: Weights = { tensors, warnings }
+  return weights
+}, Effect.scoped)
