@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs"
+import { relative, resolve } from "node:path"
+import { faultsJson } from "@hone/core/Contract"
+import { PipelineFaults } from "@hone/core/Fault"
+import { decodePipeline } from "@hone/core/file/Decode"
+import { suggest } from "@hone/core/file/Suggest"
+import type { Plan } from "@hone/core/plan/Plan"
+import { plan } from "@hone/core/plan/Plan"
+import { prepare } from "@hone/core/plan/Prepare"
+import { Engine } from "@hone/core/Services"
+import { registry } from "@hone/steps"
+import { Effect, Layer } from "effect"
+import { join } from "node:path"
+import { readEngine } from "../engine/EngineFile.ts"
+import * as Implementations from "../engine/Implementations.ts"
+import * as Sources from "../sources/Sources.ts"
+import { homeOf, storeFolder } from "../store/Folder.ts"
+import * as Records from "../store/Records.ts"
+import { readLastKeys } from "../store/Runs.ts"
+import { Exit } from "./Exit.ts"
+import { printError, printJson } from "./Output.ts"
+import { bundleFolder, ownFolder } from "./Places.ts"
+
+export interface FileOptions {
+  readonly file: string
+  readonly sets: ReadonlyArray<string>
+  readonly json: boolean
+}
+
+const displayed = (file: string): string => {
+  const path = relative(process.cwd(), resolve(file))
+  return path === "" || path.startsWith("..") ? resolve(file) : path
+}
+
+/** Prints faults as text, or as one JSON object, and asks for exit code 2. */
+export const reportFaults = (error: PipelineFaults, json: boolean): Effect.Effect<never, Exit> =>
+  Effect.suspend(() => {
+    if (json) printJson(faultsJson(error.faults))
+    else printError(error.message)
+    return Effect.fail(new Exit({ code: 2 }))
+  })
+
+const reading = ({ file, sets }: FileOptions) =>
+  Effect.try({
+    try: () => ({ file: displayed(file), text: readFileSync(file, "utf8"), sets }),
+    catch: (error) => {
+      const missing = (error as NodeJS.ErrnoException).code === "ENOENT"
+      const message = missing ? "there is no such file" : `the file cannot be read: ${(error as Error).message}`
+      const hint = missing ? "name a pipeline file, for example pipelines/sentiment.yaml" : ""
+      return new PipelineFaults({ faults: [{ file, line: 1, column: 1, length: 1, code: "file", message, hint }], text: "" })
+    }
+  })
+
+/** The services behind one pipeline file. */
+export const servicesFor = (file: string) => {
+  const folder = storeFolder(homeOf(file))
+  return {
+    folder,
+    layer: Layer.mergeAll(
+      Records.layer(folder),
+      Sources.layer(folder, file, ownFolder()),
+      Implementations.layer(join(bundleFolder(), "implementation.json")),
+      Layer.sync(Engine, () => Engine.of(readEngine(ownFolder(), process.env)))
+    )
+  }
+}
+
+/** The file read, decoded, its sources found, its types checked and its plan made; faults are printed. */
+export const loadPlan = Effect.fn("load")(function* (options: FileOptions) {
+  const { folder, layer } = servicesFor(options.file)
+  const work = Effect.gen(function* () {
+    const text = yield* reading(options)
+    const pipeline = decodePipeline(text, registry)
+    if (pipeline instanceof PipelineFaults) return yield* pipeline
+    const prepared = yield* prepare(pipeline)
+    const last = readLastKeys(folder, options.file)
+    const planned = yield* plan(prepared, last)
+    return { folder, layer, pipeline, prepared, last, planned, text: text.text }
+  })
+  return yield* work.pipe(
+    Effect.provide(layer),
+    Effect.catchTag("PipelineFaults", (error) => reportFaults(error, options.json))
+  )
+})
+
+export type Loaded = Effect.Success<ReturnType<typeof loadPlan>>
+
+/** A verb was asked about a step that the file does not have. */
+export const unknownStep = (file: string, name: string, plan: Plan, json: boolean): Effect.Effect<never, Exit> => {
+  const hint = suggest(name, plan.steps.map((step) => step.name))
+  const fault = { file: displayed(file), line: 1, column: 1, length: 1, code: "unknown_step", message: `no step is called \`${name}\``, hint }
+  return reportFaults(new PipelineFaults({ faults: [fault], text: "" }), json)
+}

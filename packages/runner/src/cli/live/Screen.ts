@@ -1,0 +1,67 @@
+import type { RunEvent } from "@hone/core/Contract"
+import { paint, printError, printJson, print } from "../Output.ts"
+import { plainLines } from "./Plain.ts"
+import { absorb, emptyState } from "./State.ts"
+import { renderTable } from "./Table.ts"
+
+/** Where a run is shown: a table that redraws itself on a terminal, lines in a log, or JSON events for scripts. */
+export interface Screen {
+  readonly show: (event: RunEvent) => void
+  readonly close: () => void
+}
+
+const failureText = (event: Extract<RunEvent, { event: "failure" }>): string => {
+  const rows = event.row_ids.length === 0 ? "" : `\n  rows: ${event.row_ids.slice(0, 8).join(", ")}${event.row_ids.length > 8 ? `, ... (${event.row_ids.length})` : ""}`
+  return `${paint("red", `${event.step} failed`)}: ${event.message}${rows}${event.hint === "" ? "" : `\n  ${event.hint}`}`
+}
+
+const jsonScreen: Screen = { show: printJson, close: () => {} }
+
+const plainScreen = (): Screen => {
+  const lines = plainLines()
+  return {
+    show: (event) => {
+      if (event.event === "failure") printError(failureText(event))
+      for (const line of lines(event, Date.now())) print(line)
+    },
+    close: () => {}
+  }
+}
+
+const redrawMillis = 100
+
+const liveScreen = async (): Promise<Screen> => {
+  const { default: logUpdate } = await import("log-update")
+  const state = emptyState()
+  const failures: Array<string> = []
+  const draw = () => logUpdate(renderTable(state, Date.now(), process.stdout.columns ?? 80))
+  const timer = setInterval(draw, redrawMillis)
+  return {
+    show: (event) => {
+      absorb(state, event, Date.now())
+      if (event.event === "failure") failures.push(failureText(event))
+    },
+    close: () => {
+      clearInterval(timer)
+      draw()
+      logUpdate.done()
+      for (const note of state.notes) print(paint("yellow", note))
+      for (const failure of failures) printError(failure)
+    }
+  }
+}
+
+/** A run in which nothing runs needs no redrawing: its table is printed once. */
+const idleScreen = (): Screen => {
+  const state = emptyState()
+  return {
+    show: (event) => absorb(state, event, Date.now()),
+    close: () => print(renderTable(state, Date.now(), process.stdout.columns ?? 120))
+  }
+}
+
+export const openScreen = async (json: boolean, idle: boolean): Promise<Screen> => {
+  if (json) return jsonScreen
+  if (idle) return idleScreen()
+  return process.stdout.isTTY ? liveScreen() : plainScreen()
+}

@@ -1,0 +1,46 @@
+import type { PlanJson } from "@hone/core/Contract"
+import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import * as Flags from "../Flags.ts"
+import { loadPlan } from "../Load.ts"
+import { paint, print, printJson, table } from "../Output.ts"
+
+export const planJson = (plan: Plan): PlanJson => ({
+  steps: plan.steps.map(({ key, kind, name, reason, stages, verdict }) => ({
+    name,
+    kind,
+    verdict,
+    reason,
+    key,
+    stages: stages.map((stage) => ({ name: stage.name, verdict: stage.verdict, reason: stage.reason, key: stage.key }))
+  }))
+})
+
+const styles = { hit: "dim", run: "green", maybe: "yellow", absent: "dim", not_needed: "dim" } as const
+
+const stageRows = (step: PlannedStep) =>
+  step.stages.length < 2
+    ? []
+    : step.stages.map((stage) => [paint("dim", `  ${stage.name}`), "", paint(styles[stage.verdict], stage.verdict.replace("_", " ")), paint("dim", stage.reason)])
+
+export const renderPlan = (plan: Plan): string => {
+  const rows = plan.steps.flatMap((step) => [
+    [step.name, paint("dim", step.kind), paint(styles[step.verdict], step.verdict), step.reason],
+    ...stageRows(step)
+  ])
+  const count = (verdict: string) => plan.steps.filter((step) => step.verdict === verdict).length
+  const maybe = count("maybe")
+  const tail = `${count("run")} to run, ${count("hit")} cached${maybe > 0 ? `, ${maybe} that run only if what they read comes out changed` : ""}`
+  return `${table(rows)}\n\n${tail}`
+}
+
+export const planVerb = Command.make(
+  "plan",
+  { file: Flags.file, set: Flags.set, json: Flags.json },
+  Effect.fn("hone plan")(function* ({ file, json, set }) {
+    const { planned } = yield* loadPlan({ file, sets: set, json })
+    if (json) printJson(planJson(planned))
+    else print(renderPlan(planned))
+  })
+).pipe(Command.withDescription("Say what a run would do and why, and run nothing"))

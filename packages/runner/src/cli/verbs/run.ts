@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto"
+import { availableParallelism } from "node:os"
+import { join } from "node:path"
+import type { RunEvent } from "@hone/core/Contract"
+import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
+import type { RunRecord, StepOutcome } from "@hone/core/record/RunRecord"
+import { Clock, Effect, Layer } from "effect"
+import { Command } from "effect/cli"
+import { runSteps } from "../../schedule/Run.ts"
+import { sweepAttempts } from "../../store/Commit.ts"
+import { fileInHome, writeLastKeys, writeRun } from "../../store/Runs.ts"
+import * as Workers from "../../worker/Workers.ts"
+import { Exit } from "../Exit.ts"
+import * as Flags from "../Flags.ts"
+import type { FileOptions, Loaded } from "../Load.ts"
+import { loadPlan } from "../Load.ts"
+import { print } from "../Output.ts"
+import { bundleFolder } from "../Places.ts"
+import { renderEnd, verdictOf } from "../Summary.ts"
+import type { Screen } from "../live/Screen.ts"
+import { openScreen } from "../live/Screen.ts"
+
+const runId = (at: Date) => `${at.toISOString().slice(0, 19).replace(/[-:]/gu, "").replace("T", "-")}-${randomBytes(2).toString("hex")}`
+
+const cached = (step: PlannedStep): StepOutcome => ({
+  name: step.name,
+  kind: step.kind,
+  outcome: "hit",
+  reason: step.reason,
+  seconds: 0,
+  stages: step.stages.map(({ identity, key, name, reason, verdict }) => ({
+    stage: name,
+    identity,
+    key,
+    outcome: verdict === "hit" ? "hit" : "not_needed",
+    reason,
+    seconds: 0
+  })),
+  reads: {}
+})
+
+const lastKeysOf = (steps: ReadonlyArray<StepOutcome>) =>
+  Object.fromEntries(
+    steps.map((step) => [
+      step.name,
+      Object.fromEntries(
+        step.stages.flatMap(({ key, outcome, stage }) => (key === null || outcome === "failed" ? [] : [[stage, key] as const]))
+      )
+    ])
+  )
+
+const isIdle = (plan: Plan) => plan.steps.every((step) => step.verdict === "hit")
+
+/** Runs what the plan says, or nothing where all is cached; tells the screen, and leaves a run record whatever happens. */
+const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOptions, screen: Screen) {
+  const { folder, last, layer, pipeline, planned, prepared } = loaded
+  const started = yield* Clock.currentTimeMillis
+  const id = runId(new Date(started))
+  const steps: Array<StepOutcome> = []
+  const emit = (event: RunEvent) => screen.show(event)
+  emit({
+    event: "start",
+    run: id,
+    pipeline: pipeline.name,
+    steps: planned.steps.map(({ kind, name, reason, verdict }) => ({ name, kind, verdict, reason }))
+  })
+
+  const remember = (ended: RunRecord["ended"], seconds: number) => {
+    const ok = ended === "completed"
+    const file = fileInHome(folder, options.file)
+    writeRun(folder, { version: 1, id, pipeline: pipeline.name, file, sets: options.sets, started_at: new Date(started).toISOString(), seconds, ok, ended, steps })
+    writeLastKeys(folder, options.file, lastKeysOf(steps))
+  }
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - started) / 1000)
+
+  if (isIdle(planned)) {
+    for (const step of planned.steps) {
+      const outcome = cached(step)
+      steps.push(outcome)
+      emit({ event: "step", name: step.name, outcome: "hit", reason: step.reason, seconds: 0, counts: {} })
+    }
+  } else {
+    sweepAttempts(folder)
+    yield* runSteps({ prepared, planned, last, folder, cores: availableParallelism(), show: emit, ended: (step) => steps.push(step) }).pipe(
+      Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
+      Effect.scoped,
+      Effect.onInterrupt(() => Effect.map(elapsed, (seconds) => remember("interrupted", seconds)))
+    )
+  }
+  const seconds = yield* elapsed
+  const ok = steps.every((step) => step.outcome !== "failed" && step.outcome !== "skipped")
+  remember(ok ? "completed" : "failed", seconds)
+  const verdict = verdictOf(folder, steps)
+  const ordered = planned.steps.flatMap(({ name }) => steps.find((step) => step.name === name) ?? [])
+  emit({
+    event: "end",
+    ok,
+    run: id,
+    seconds,
+    ...(verdict === undefined ? {} : { verdict }),
+    steps: ordered.map(({ name, outcome, seconds }) => ({ name, outcome, seconds }))
+  })
+  return { steps: ordered, ok, seconds, verdict, folder }
+})
+
+export const runVerb = Command.make(
+  "run",
+  { file: Flags.file, set: Flags.set, json: Flags.json },
+  Effect.fn("hone run")(function* ({ file, json, set }) {
+    const options: FileOptions = { file, sets: set, json }
+    const loaded = yield* loadPlan(options)
+    const result = yield* Effect.acquireUseRelease(
+      Effect.promise(() => openScreen(json, isIdle(loaded.planned))),
+      (screen) => execute(loaded, options, screen),
+      (screen) => Effect.sync(() => screen.close())
+    )
+    if (!json) print(renderEnd(result))
+    if (!result.ok) return yield* new Exit({ code: 1 })
+    if (result.verdict === "failed") return yield* new Exit({ code: 3 })
+  })
+).pipe(Command.withDescription("Run a pipeline: only what changed runs again"))

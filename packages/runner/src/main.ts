@@ -1,0 +1,43 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import { Exit } from "./cli/Exit.ts"
+import { endAllNow } from "./worker/Workers.ts"
+import { doctorVerb } from "./cli/verbs/doctor.ts"
+import { explainVerb } from "./cli/verbs/explain.ts"
+import { graphVerb } from "./cli/verbs/graph.ts"
+import { planVerb } from "./cli/verbs/plan.ts"
+import { runVerb } from "./cli/verbs/run.ts"
+import { runsVerb } from "./cli/verbs/runs.ts"
+import { showVerb } from "./cli/verbs/show.ts"
+import { stepsVerb } from "./cli/verbs/steps.ts"
+
+const hone = Command.make("hone").pipe(
+  Command.withDescription("Fine-tune pre-trained models by YAML pipelines of typed, cached steps"),
+  Command.withExamples([
+    { command: "hone run pipelines/sentiment.yaml", description: "run a pipeline; again, and nothing runs" },
+    { command: "hone plan pipelines/sentiment.yaml --set tuned.epochs=3", description: "what a change would run, and why" },
+    { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
+    { command: "hone steps train", description: "the params of a kind of step" }
+  ]),
+  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, graphVerb, runsVerb, stepsVerb, doctorVerb])
+)
+
+// The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.
+let interrupts = 0
+process.on("SIGINT", () => {
+  interrupts += 1
+  if (interrupts < 2) return
+  endAllNow()
+  process.exit(130)
+})
+
+// A reader that closes the pipe (`hone show ... | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+
+Command.runWith(hone, { version: "0.1.0" })(process.argv.slice(2)).pipe(
+  Effect.catchTag("ShowHelp", (help) => (help.errors.length > 0 ? Effect.fail(new Exit({ code: 2 })) : Effect.void)),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain
+)

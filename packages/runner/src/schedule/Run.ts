@@ -1,0 +1,145 @@
+import type { RunEvent } from "@hone/core/Contract"
+import type { Plan, Prepared } from "@hone/core/plan/Plan"
+import { makerOf } from "@hone/core/plan/StageKey"
+import type { PipelineStep } from "@hone/core/Pipeline"
+import type { StageOutcome, StepOutcome } from "@hone/core/record/RunRecord"
+import type { ActionRecords, Engine, Implementations, LastKeys } from "@hone/core/Services"
+import type { OutputArtifact } from "@hone/core/Stage"
+import type { Stage } from "@hone/core/Step"
+import { Deferred, Effect, Semaphore } from "effect"
+import type { StoreFolder } from "../store/Folder.ts"
+import type { Workers } from "../worker/Workers.ts"
+import { makeListener } from "./Events.ts"
+import type { Schedule, StageEnd } from "./StageRun.ts"
+import { runStage } from "./StageRun.ts"
+
+type Needs = ActionRecords | Engine | Implementations | Workers
+
+export interface RunOptions {
+  readonly prepared: Prepared
+  readonly planned: Plan
+  readonly last: LastKeys
+  readonly folder: StoreFolder
+  readonly cores: number
+  readonly show: (event: RunEvent) => void
+  /** Told of each finished step as it ends, so that an interrupted run is remembered too. */
+  readonly ended: (step: StepOutcome) => void
+}
+
+const stageOutcome = (stage: Stage<any>, end: StageEnd | undefined): StageOutcome => {
+  const common = { stage: stage.name, identity: stage.identity }
+  if (end === undefined) return { ...common, key: null, outcome: "not_needed", reason: "what reads it is cached", seconds: 0 }
+  switch (end.state) {
+    case "made":
+      return { ...common, key: end.key, outcome: end.outcome, reason: end.reason, seconds: end.seconds }
+    case "absent":
+      return { ...common, key: null, outcome: "not_needed", reason: end.reason, seconds: 0 }
+    case "failed":
+      return { ...common, key: end.key, outcome: "failed", reason: end.failure.message, seconds: end.seconds }
+    case "skipped":
+      return { ...common, key: null, outcome: "skipped", reason: end.reason, seconds: 0 }
+  }
+}
+
+const summarise = (step: PipelineStep, stages: ReadonlyArray<StageOutcome>): StepOutcome => {
+  const own = stages.filter(({ outcome }, i) => outcome !== "not_needed" && !step.definition.stages[i]!.intermediate)
+  const first = (outcome: StageOutcome["outcome"]) => own.find((stage) => stage.outcome === outcome)
+  const deciding = first("failed") ?? first("skipped") ?? first("ran") ?? first("cut_off") ?? own.at(-1)
+  const outcome = deciding === undefined || deciding.outcome === "not_needed" ? "hit" : deciding.outcome
+  return {
+    name: step.name,
+    kind: step.definition.kind,
+    outcome,
+    reason: deciding?.reason ?? "",
+    seconds: stages.reduce((sum, stage) => sum + stage.seconds, 0),
+    stages,
+    reads: Object.fromEntries(Object.entries(step.inputs).map(([port, ref]) => [port, ref.step]))
+  }
+}
+
+/**
+ * Runs what has to run: one fiber for each stage, which waits for its inputs, bounded by the machine's cores. A failure skips what
+ * depends on it; everything else goes on to its end.
+ */
+export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
+  const { prepared } = options
+  const listener = makeListener(options.show)
+  const planned = new Map(options.planned.steps.flatMap((step) => step.stages.map((stage) => [`${step.name}/${stage.name}`, stage.verdict] as const)))
+  const schedule: Schedule = {
+    prepared,
+    last: options.last,
+    folder: options.folder,
+    cores: options.cores,
+    permits: yield* Semaphore.make(options.cores),
+    listener,
+    planned,
+    inFlight: new Map()
+  }
+  const steps = new Map(prepared.pipeline.steps.map((step) => [step.name, step]))
+  const ends = new Map<string, Deferred.Deferred<StageEnd>>()
+  for (const step of prepared.pipeline.steps) {
+    for (const stage of step.definition.stages) ends.set(`${step.name}/${stage.name}`, yield* Deferred.make<StageEnd>())
+  }
+  const known = new Map<string, StageEnd>()
+
+  /** The end of the stage behind an input: of an upstream step, or an earlier stage of the same one. */
+  const endBehind = (step: PipelineStep, stage: Stage<any>, input: string) => {
+    const { from } = stage.inputs[input]!
+    if ("stage" in from) return { id: `${step.name}/${from.stage}`, output: from.output }
+    const ref = step.inputs[from.port]
+    if (ref === undefined) return undefined
+    return { id: `${ref.step}/${makerOf(steps.get(ref.step)!, ref.output).name}`, output: ref.output }
+  }
+
+  const bring = (step: PipelineStep, stage: Stage<any>): Effect.Effect<StageEnd, never, Needs> =>
+    Effect.gen(function* () {
+      const inputs: Record<string, OutputArtifact | undefined> = {}
+      let blocked: StageEnd | undefined
+      for (const [name, input] of Object.entries(stage.inputs)) {
+        const behind = input.derived === true ? undefined : endBehind(step, stage, name)
+        if (behind === undefined) continue
+        const end = yield* Deferred.await(ends.get(behind.id)!)
+        if (end.state === "made") inputs[name] = end.record.outputs[behind.output]
+        else blocked ??= { state: "skipped", reason: `${behind.id.split("/")[0]} ${end.state === "failed" ? "failed" : "did not run"}` }
+      }
+      const derive = (input: string) => {
+        const { from } = stage.inputs[input]!
+        const name = "stage" in from ? from.stage : ""
+        return finish(step, step.definition.stages.find((candidate) => candidate.name === name)!)
+      }
+      return blocked ?? (yield* runStage(schedule, step, stage, inputs, derive))
+    })
+
+  const begun = new Set<string>()
+  const finish = (step: PipelineStep, stage: Stage<any>): Effect.Effect<StageEnd, never, Needs> =>
+    Effect.gen(function* () {
+      const id = `${step.name}/${stage.name}`
+      const deferred = ends.get(id)!
+      if (begun.has(id)) return yield* Deferred.await(deferred)
+      begun.add(id)
+      const end = yield* bring(step, stage)
+      known.set(id, end)
+      yield* Deferred.succeed(deferred, end)
+      if (end.state === "failed") {
+        const { code, hint, message, row_ids, stack } = end.failure
+        listener.emit({ event: "failure", step: step.name, code, message: stack === null || code !== "defect" ? message : `${message}\n${stack}`, hint, row_ids })
+      }
+      return end
+    })
+
+  const runStep = Effect.fnUntraced(function* (step: PipelineStep) {
+    const own = step.definition.stages.filter((stage) => !stage.intermediate)
+    yield* Effect.forEach(own, (stage) => finish(step, stage), { concurrency: "unbounded", discard: true })
+    const stages = step.definition.stages.map((stage) => stageOutcome(stage, known.get(`${step.name}/${stage.name}`)))
+    const outcome = summarise(step, stages)
+    const counts = Object.assign({}, ...own.map((stage) => {
+      const end = known.get(`${step.name}/${stage.name}`)
+      return end?.state === "made" ? end.record.counts : {}
+    })) as Record<string, unknown>
+    options.ended(outcome)
+    listener.emit({ event: "step", name: step.name, outcome: outcome.outcome, reason: outcome.reason, seconds: outcome.seconds, counts })
+    return outcome
+  })
+
+  return yield* Effect.forEach(prepared.pipeline.steps, runStep, { concurrency: "unbounded" })
+})

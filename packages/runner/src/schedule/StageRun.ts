@@ -1,0 +1,210 @@
+import { join } from "node:path"
+import { keyOf, seedOf, trajectoryOf } from "@hone/core/plan/Key"
+import type { Prepared } from "@hone/core/plan/Plan"
+import { reasonToRun } from "@hone/core/plan/Plan"
+import { keyStage } from "@hone/core/plan/StageKey"
+import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
+import type { ActionRecord, Preimage } from "@hone/core/record/ActionRecord"
+import type { LastKeys } from "@hone/core/Services"
+import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
+import type { OutputArtifact } from "@hone/core/Stage"
+import type { Stage } from "@hone/core/Step"
+import { Clock, Deferred, Effect, Option, Semaphore } from "effect"
+import { closeAttempt, commit, openAttempt } from "../store/Commit.ts"
+import type { StoreFolder } from "../store/Folder.ts"
+import { blobPath, makeFolder } from "../store/Folder.ts"
+import type { StageRequest } from "../worker/Messages.ts"
+import type { StageFailed } from "../worker/Workers.ts"
+import { Workers } from "../worker/Workers.ts"
+import type { RunListener } from "./Events.ts"
+
+/** How a stage came to its end. */
+export type StageEnd =
+  | {
+      readonly state: "made"
+      readonly outcome: "hit" | "ran" | "cut_off"
+      readonly key: string
+      readonly reason: string
+      readonly seconds: number
+      readonly record: ActionRecord
+    }
+  | { readonly state: "absent"; readonly reason: string }
+  | { readonly state: "failed"; readonly key: string; readonly reason: string; readonly seconds: number; readonly failure: StageFailed }
+  | { readonly state: "skipped"; readonly reason: string }
+
+export interface Schedule {
+  readonly prepared: Prepared
+  readonly last: LastKeys
+  readonly folder: StoreFolder
+  readonly cores: number
+  readonly permits: Semaphore.Semaphore
+  readonly listener: RunListener
+  /** What the plan said of `step/stage`, to tell a hit from a cut-off. */
+  readonly planned: ReadonlyMap<string, string>
+  /** Results being made in this run, by key: the second to ask waits for the first. */
+  readonly inFlight: Map<string, Deferred.Deferred<StageEnd>>
+}
+
+type Inputs = Readonly<Record<string, OutputArtifact | undefined>>
+
+const now = Effect.map(Clock.currentTimeMillis, Number)
+
+const requestFor = (
+  schedule: Schedule,
+  step: PipelineStep,
+  stage: Stage<any>,
+  preimage: Preimage,
+  inputs: Inputs,
+  attempt: string
+): Omit<StageRequest, "engine"> => {
+  const { folder, prepared } = schedule
+  const given = Object.entries(inputs).flatMap(([name, artifact]) =>
+    artifact === undefined ? [] : [[name, { path: blobPath(folder, artifact.blob), blob: artifact.blob, content: artifact.content, facts: artifact.facts }] as const]
+  )
+  const sources = Object.entries(prepared.sources[step.name] ?? {}).map(([name, source]) => {
+    const request = step.sources[name]!
+    return [name, { path: source.path, format: source.head.format ?? request.format, digest: source.digest, spec: request.spec }] as const
+  })
+  const trajectory = stage.trajectory?.(step.params)
+  return {
+    kind: step.definition.kind,
+    stage: stage.name,
+    params: step.params,
+    inputs: Object.fromEntries(given),
+    sources: Object.fromEntries(sources),
+    folder: attempt,
+    seed: stage.random ? seedOf(prepared.pipeline.seed, stage.identity, step.params.seed) : 0,
+    checkpoints: trajectory === undefined ? null : makeFolder(join(folder.trajectories, trajectoryOf(preimage, trajectory))),
+    cas: folder.cas
+  }
+}
+
+const keyedBy = Effect.fnUntraced(function* (pipeline: Pipeline, schedule: Schedule, step: PipelineStep, stage: Stage<any>, inputs: Inputs) {
+  const engine = yield* Engine
+  const implementations = yield* Implementations
+  return keyStage({
+    pipeline,
+    step,
+    stage,
+    inputs,
+    sources: schedule.prepared.sources[step.name] ?? {},
+    engine,
+    implementation: implementations.digest,
+    seed: seedOf(pipeline.seed, stage.identity, step.params.seed)
+  })
+})
+
+/** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
+const attemptStage = Effect.fnUntraced(function* (
+  schedule: Schedule,
+  step: PipelineStep,
+  stage: Stage<any>,
+  preimage: Preimage,
+  key: string,
+  inputs: Inputs
+) {
+  const workers = yield* Workers
+  const engine = yield* Engine
+  const { folder, listener } = schedule
+  const at = { step: step.name, stage: stage.name }
+  return yield* Effect.acquireUseRelease(
+    Effect.sync(() => openAttempt(folder)),
+    Effect.fnUntraced(function* (attempt) {
+      const request: StageRequest = { ...requestFor(schedule, step, stage, preimage, inputs, attempt), engine }
+      const started = yield* now
+      const done = yield* workers.run(request, {
+        progress: ({ done, total, unit, values }) =>
+          listener.emit({ event: "progress", ...at, done, total: total ?? null, unit, values: values ?? {} }),
+        log: (line) => listener.emit({ event: "log", ...at, line })
+      })
+      const finished = yield* now
+      const record: ActionRecord = {
+        version: 1,
+        key,
+        preimage,
+        outputs: done.outputs,
+        counts: done.counts,
+        warnings: done.warnings,
+        seconds: (finished - started) / 1000,
+        finished_at: new Date(finished).toISOString(),
+        host: { node: process.version, platform: `${process.platform}-${process.arch}`, cores: schedule.cores, engine: engine.engine },
+        log: listener.tailOf(at)
+      }
+      for (const message of done.warnings) listener.emit({ event: "warning", step: step.name, message })
+      const committed = commit(folder, attempt, record)
+      if (committed.how === "drifted") {
+        const message = "the same inputs gave another result than the one in the store: the first stays, the second is noted in .hone/drift"
+        listener.emit({ event: "warning", step: step.name, message })
+      }
+      return committed.record
+    }),
+    (attempt) => Effect.sync(() => closeAttempt(attempt))
+  )
+})
+
+/**
+ * Brings a stage to its end: keys it, takes the result that is there, or makes its intermediates and then itself. `derive` makes an
+ * intermediate of the same step, once, when it turns out to be needed.
+ */
+export const runStage = Effect.fn("stage")(function* (
+  schedule: Schedule,
+  step: PipelineStep,
+  stage: Stage<any>,
+  inputs: Inputs,
+  derive: (input: string) => Effect.Effect<StageEnd, never, ActionRecords | Engine | Implementations | Workers>
+) {
+  const records = yield* ActionRecords
+  const { listener, prepared } = schedule
+  const keyed = yield* keyedBy(prepared.pipeline, schedule, step, stage, inputs)
+  if (keyed.applies?.run === false) return { state: "absent", reason: keyed.applies.reason } satisfies StageEnd as StageEnd
+  const key = keyOf(keyed.preimage)
+  const planned = schedule.planned.get(`${step.name}/${stage.name}`)
+
+  const hit = (record: ActionRecord, shared: boolean): StageEnd => {
+    const outcome = planned === "hit" || planned === undefined || shared ? "hit" : "cut_off"
+    const reason = outcome === "cut_off" ? "its inputs came out as before" : shared ? "made once for several steps" : ""
+    return { state: "made", outcome, key, reason, seconds: 0, record }
+  }
+  const other = schedule.inFlight.get(key)
+  if (other !== undefined) {
+    const end = yield* Deferred.await(other)
+    return end.state === "made" ? hit(end.record, true) : end
+  }
+  const found = yield* records.lookup(key)
+  if (Option.isSome(found)) return hit(found.value, false)
+
+  const deferred = yield* Deferred.make<StageEnd>()
+  schedule.inFlight.set(key, deferred)
+  const lastKey = schedule.last[step.name]?.[stage.name]
+  const before = lastKey === undefined ? Option.none<ActionRecord>() : yield* records.recall(lastKey)
+  const why = reasonToRun(keyed.preimage, key, Option.getOrUndefined(before)).reason
+  const reason = keyed.applies?.reason ? `${why}; ${keyed.applies.reason}` : why
+
+  const make = Effect.gen(function* () {
+    const all: Record<string, OutputArtifact | undefined> = { ...inputs }
+    for (const [name, input] of Object.entries(stage.inputs)) {
+      if (input.derived !== true || !("stage" in input.from)) continue
+      const end = yield* derive(name)
+      if (end.state === "failed") return end
+      if (end.state === "skipped") return end
+      if (end.state === "made") all[name] = end.record.outputs[input.from.output]
+    }
+    const wanted = stage.resources(step.params).cpu
+    const permits = wanted === "all" ? schedule.cores : Math.min(wanted, schedule.cores)
+    return yield* schedule.permits.withPermits(permits)(
+      Effect.gen(function* () {
+        listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "started", reason })
+        const started = yield* now
+        const result = yield* Effect.result(attemptStage(schedule, step, stage, keyed.preimage, key, all))
+        const seconds = ((yield* now) - started) / 1000
+        return result._tag === "Success"
+          ? ({ state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd)
+          : ({ state: "failed", key, reason, seconds, failure: result.failure } as StageEnd)
+      })
+    )
+  })
+  const end = yield* Effect.onInterrupt(make, () => Deferred.succeed(deferred, { state: "skipped", reason: "interrupted" }))
+  yield* Deferred.succeed(deferred, end)
+  schedule.inFlight.delete(key)
+  return end as StageEnd
+})

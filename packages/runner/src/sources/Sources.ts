@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { fingerprint } from "@hone/core/Canonical"
+import type { Json } from "@hone/core/Json"
+import type { ResolvedSource, SourceProblem } from "@hone/core/Services"
+import { Sources } from "@hone/core/Services"
+import type { SourceHead, SourceRequest, Step } from "@hone/core/Step"
+import { Effect, Layer } from "effect"
+import { replaceFile } from "../store/Files.ts"
+import type { StoreFolder } from "../store/Folder.ts"
+import { makeFolder } from "../store/Folder.ts"
+import type { SourceFile } from "./Digest.ts"
+import { digestFile, digestOf, filesOf } from "./Digest.ts"
+import { locate } from "./Locate.ts"
+
+/** What was learnt of a file at a stamp: its digest, and its head as each way of peeking saw it. */
+interface Entry {
+  readonly stamp: string
+  readonly seen_at: number
+  readonly digest?: string
+  readonly heads?: Readonly<Record<string, SourceHead>>
+}
+
+type Memo = Record<string, Entry>
+
+// A file changed this shortly before it was read could change again within the clock's step and keep its stamp.
+const settledMillis = 2000
+
+const readMemo = (path: string): Memo => {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Memo
+  } catch {
+    return {}
+  }
+}
+
+const message = (error: unknown) => String((error as Error).message ?? error)
+
+/** Sources on disk, relative to one pipeline file. Digests and heads are remembered by stat, so unchanged data is not read. */
+export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: string): Layer.Layer<Sources> =>
+  Layer.sync(Sources, () => {
+    const memoPath = join(folder.memo, "sources.json")
+    const memo = readMemo(memoPath)
+    const base = dirname(resolve(pipelineFile))
+
+    const remembered = (file: SourceFile): Entry | undefined => {
+      const entry = memo[file.path]
+      return entry?.stamp === file.stamp && entry.seen_at - file.changed_at > settledMillis ? entry : undefined
+    }
+    const remember = (file: SourceFile, learnt: Pick<Entry, "digest" | "heads">): void => {
+      const before = memo[file.path]?.stamp === file.stamp ? memo[file.path] : undefined
+      memo[file.path] = { ...before, ...learnt, stamp: file.stamp, seen_at: Date.now() }
+      makeFolder(folder.memo)
+      replaceFile(memoPath, JSON.stringify(memo))
+    }
+
+    const digest = (files: ReadonlyArray<SourceFile>) => (path: string) => {
+      const file = files.find((candidate) => candidate.path === path)!
+      const known = remembered(file)?.digest
+      if (known !== undefined) return known
+      const fresh = digestFile(path)
+      remember(file, { digest: fresh })
+      return fresh
+    }
+
+    const headOf = (request: SourceRequest, step: Step, params: unknown, path: string, files: ReadonlyArray<SourceFile>) =>
+      Effect.gen(function* () {
+        const peek = step.peek
+        const first = files[0]
+        if (peek === undefined || first === undefined) return {}
+        // A folder's head hangs on all its stamps, a file's on its own.
+        const way = fingerprint("hone-peek/1", [step.kind, path, params as Json, files.map((file) => file.stamp)]).slice(0, 16)
+        const known = remembered(first)?.heads?.[way]
+        if (known !== undefined) return known
+        const head = yield* Effect.tryPromise({
+          try: async () => (await peek()).peek(path, params),
+          catch: (error): SourceProblem => ({
+            message: `\`${request.spec}\` cannot be read: ${message((error as { cause?: unknown }).cause ?? error)}`,
+            hint: (error as { hint?: string }).hint ?? ""
+          })
+        })
+        remember(first, { heads: { ...memo[first.path]?.heads, [way]: head } })
+        return head
+      })
+
+    const resolveSource = Effect.fnUntraced(function* (request: SourceRequest, step: Step, params: unknown) {
+      const path = locate(request.spec, base, ownFolder)
+      if (typeof path !== "string") return yield* Effect.fail(path)
+      const read = yield* Effect.try({
+        try: () => {
+          const files = filesOf(path)
+          return { files, digest: digestOf(path, files, digest(files)) }
+        },
+        catch: (error): SourceProblem => ({ message: `\`${request.spec}\` cannot be read: ${message(error)}`, hint: "" })
+      })
+      const head = yield* headOf(request, step, params, path, read.files)
+      return { path, digest: read.digest, head } satisfies ResolvedSource
+    })
+
+    return Sources.of({ resolve: resolveSource })
+  })

@@ -1,0 +1,69 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { shelfOf } from "@hone/core/plan/Key"
+import type { ActionRecord } from "@hone/core/record/ActionRecord"
+import type { OutputArtifact } from "@hone/core/Stage"
+import { createFile, replaceFile, syncFolder } from "./Files.ts"
+import type { StoreFolder } from "./Folder.ts"
+import { blobPath, makeFolder, recordPath } from "./Folder.ts"
+import { isWhole, readRecord, recordText } from "./Records.ts"
+
+/** A private folder for one attempt at a stage. Its name carries the runner's pid, so that the next run can tell a dead one. */
+export const openAttempt = (folder: StoreFolder): string =>
+  mkdtempSync(join(makeFolder(folder.attempts), `${process.pid}-`))
+
+export const closeAttempt = (attempt: string): void => rmSync(attempt, { recursive: true, force: true })
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"
+  }
+}
+
+/** Removes what attempts of runners that are gone left behind. */
+export const sweepAttempts = (folder: StoreFolder): void => {
+  if (!existsSync(folder.attempts)) return
+  for (const name of readdirSync(folder.attempts)) {
+    const pid = Number.parseInt(name, 10)
+    if (Number.isInteger(pid) && pid !== process.pid && !isAlive(pid)) closeAttempt(join(folder.attempts, name))
+  }
+}
+
+/** Moves a finished, fsynced file of an attempt under its digest. What is there already is equal, or is damaged and replaced. */
+const keepBlob = (folder: StoreFolder, attempt: string, output: OutputArtifact): void => {
+  const target = blobPath(folder, output.blob)
+  const shard = join(folder.cas, output.blob.slice(0, 2))
+  makeFolder(shard)
+  const source = join(attempt, output.file)
+  chmodSync(source, 0o444)
+  renameSync(source, target)
+  syncFolder(shard)
+}
+
+/** `drifted`: another result with other content was there first; it stays, and this one is noted beside it. */
+export type Committed = { readonly how: "created" | "equal" | "drifted"; readonly record: ActionRecord }
+
+const sameContent = (a: ActionRecord, b: ActionRecord): boolean =>
+  Object.entries(a.outputs).every(([name, output]) => b.outputs[name]?.content === output.content)
+
+/** Blobs first, then the shelf, and the record last and exclusively: whoever finds the record finds all of it. */
+export const commit = (folder: StoreFolder, attempt: string, record: ActionRecord): Committed => {
+  for (const output of Object.values(record.outputs)) keepBlob(folder, attempt, output)
+  makeFolder(folder.ac)
+  const shelf = makeFolder(join(folder.shelf, shelfOf(record.preimage)))
+  writeFileSync(join(shelf, record.key), "")
+  const path = recordPath(folder, record.key)
+  if (createFile(path, recordText(record)) === "created") return { how: "created", record }
+  const first = readRecord(folder, record.key)
+  if (first === undefined || !isWhole(folder, first)) {
+    replaceFile(path, recordText(record)) // what was there could not be used
+    return { how: "created", record }
+  }
+  if (sameContent(first, record)) return { how: "equal", record: first }
+  mkdirSync(folder.drift, { recursive: true })
+  createFile(join(folder.drift, `${record.key}-${Date.now()}.json`), recordText(record))
+  return { how: "drifted", record: first }
+}

@@ -1,0 +1,165 @@
+import { fork } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import type { Progress } from "@hone/core/Stage"
+import { Context, Effect, Layer, Result, Schema } from "effect"
+import type { StageRequest } from "./Messages.ts"
+import { WorkerMessage } from "./Messages.ts"
+
+export type Done = Extract<WorkerMessage, { type: "done" }>
+
+/** A stage that did not come to a result: by its own word, or because its process ended. */
+export class StageFailed extends Schema.TaggedError<StageFailed>()("StageFailed", {
+  code: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+  row_ids: Schema.Array(Schema.String),
+  stack: Schema.NullOr(Schema.String)
+}) {}
+
+export interface Listener {
+  readonly progress: (progress: Progress) => void
+  readonly log: (line: string) => void
+}
+
+/** Child processes that do the work of stages: a crash, an out-of-memory or a hung library ends a step, not the run. */
+export class Workers extends Context.Service<
+  Workers,
+  { readonly run: (request: StageRequest, listener: Listener) => Effect.Effect<Done, StageFailed> }
+>()("@hone/runner/Workers") {}
+
+const graceMillis = 2000
+
+/** TERM to the worker's process group, KILL to what is left of it after a grace. */
+const end = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve()
+    const group = -child.pid
+    const kill = (signal: NodeJS.Signals) => {
+      try {
+        process.kill(group, signal)
+      } catch {
+        // It is gone already.
+      }
+    }
+    const timer = setTimeout(() => kill("SIGKILL"), graceMillis)
+    child.once("exit", () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    kill("SIGTERM")
+  })
+
+const died = (code: number | null, signal: string | null, tail: ReadonlyArray<string>) =>
+  new StageFailed({
+    code: signal === "SIGKILL" ? "killed" : "crashed",
+    message: signal === null ? `the worker process exited with code ${code}` : `the worker process was ended by ${signal}`,
+    hint:
+      signal === "SIGKILL"
+        ? "the system may have run out of memory: try a smaller batch_size or max_length"
+        : tail.length > 0
+          ? `its last words: ${tail.slice(-3).join(" | ")}`
+          : "run it again; if it fails again, `hone doctor` checks the engine",
+    row_ids: [],
+    stack: null
+  })
+
+const living = new Set<ChildProcess>()
+
+/** KILL to every worker at once, for a user who will not wait. */
+export const endAllNow = (): void => {
+  for (const { pid } of living) {
+    try {
+      if (pid !== undefined) process.kill(-pid, "SIGKILL")
+    } catch {
+      // It is gone already.
+    }
+  }
+}
+
+const decodeMessage = Schema.decodeUnknownResult(WorkerMessage)
+
+const lines = (child: ChildProcess, each: (line: string) => void): void => {
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = ""
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      const parts = (rest + chunk).split("\n")
+      rest = parts.pop() ?? ""
+      for (const part of parts) each(part)
+    })
+  }
+}
+
+interface Held {
+  readonly child: ChildProcess
+  line: (line: string) => void
+}
+
+/** Workers made by forking `entry`. Idle ones serve the next stage, so that an engine is loaded once; a failed one is not used again. */
+export const layer = (entry: string): Layer.Layer<Workers> =>
+  Layer.effect(
+    Workers,
+    Effect.gen(function* () {
+      const idle: Array<Held> = []
+      const all = new Set<Held>()
+
+      const start = (): Held => {
+        const child = fork(entry, [], { detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"], execArgv: [] })
+        const held: Held = { child, line: () => {} }
+        lines(child, (line) => held.line(line))
+        all.add(held)
+        living.add(child)
+        child.once("exit", () => {
+          all.delete(held)
+          living.delete(child)
+          const at = idle.indexOf(held)
+          if (at >= 0) idle.splice(at, 1)
+        })
+        return held
+      }
+
+      yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map(({ child }) => end(child)))))
+
+      const run = (request: StageRequest, listener: Listener): Effect.Effect<Done, StageFailed> =>
+        Effect.callback<Done, StageFailed>((resume) => {
+          const held = idle.pop() ?? start()
+          const { child } = held
+          const tail: Array<string> = []
+          held.line = (line) => {
+            tail.push(line)
+            if (tail.length > 20) tail.shift()
+            listener.log(line)
+          }
+          const settle = (result: Effect.Effect<Done, StageFailed>, reuse: boolean) => {
+            child.off("message", onMessage)
+            child.off("exit", onExit)
+            held.line = () => {}
+            if (reuse) idle.push(held)
+            resume(result)
+          }
+          const onExit = (code: number | null, signal: string | null) => settle(Effect.fail(died(code, signal, tail)), false)
+          const onMessage = (raw: unknown) => {
+            const decoded = decodeMessage(raw)
+            if (Result.isFailure(decoded)) return
+            const message = decoded.success
+            if (message.type === "progress") listener.progress(message.progress)
+            else if (message.type === "log") listener.log(message.line)
+            else if (message.type === "done") settle(Effect.succeed(message), true)
+            else {
+              const { type: _, ...fields } = message
+              settle(Effect.fail(new StageFailed(fields)), false)
+              void end(child)
+            }
+          }
+          child.on("message", onMessage)
+          child.on("exit", onExit)
+          child.send(request)
+          return Effect.promise(() => {
+            child.off("message", onMessage)
+            child.off("exit", onExit)
+            return end(child)
+          })
+        })
+
+      return Workers.of({ run })
+    })
+  )
