@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { frameworkName, libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
 import { partialFolder, publishFolder, readJson, sizeOf, which, writeJson } from "./files.mjs"
 import { addonPackage, pinnedNode } from "./places.mjs"
@@ -30,7 +31,7 @@ export function isWholeAddon(folder) {
 /**
  * The addon for a library, from the cache or freshly built.
  *
- * @param library `{ folder, files, version }`: file names to link against, version as TF_Version tells it
+ * @param library `{ folder, version }`, version as TF_Version tells it
  * @returns `{ ok, file, reason, mend }`
  */
 export async function provideAddon(library, cache, env = process.env) {
@@ -46,7 +47,7 @@ export async function provideAddon(library, cache, env = process.env) {
 }
 
 function addonDigest(sources, library) {
-  const hash = createHash("sha256").update(JSON.stringify([flags, library.version, library.files]))
+  const hash = createHash("sha256").update(JSON.stringify([flags, library.version]))
   for (const name of readdirSync(sources).sort()) hash.update(`\0${name}\0`).update(readFileSync(join(sources, name)))
   return hash.digest("hex").slice(0, 32)
 }
@@ -73,7 +74,7 @@ async function build(sources, library, folder, { compiler, headers, nodeHeaders 
     ...flags,
     ...["-I", headers, "-I", nodeHeaders],
     ...[join(sources, "tfjs_backend.cc"), join(sources, "tfjs_binding.cc")],
-    ...["-o", join(partial, addonName), "-L", library.folder, ...library.files.map((name) => `-l:${name}`)]
+    ...["-o", join(partial, addonName), "-L", library.folder, `-l:${libraryName}`, `-l:${frameworkName}`]
   ])
   if (!result.ok) {
     rmSync(partial, { recursive: true, force: true })

@@ -43,17 +43,19 @@ export function runChild(command, args, options = {}) {
       resolve({ ok, code, stdout, text })
     }
     child.once("error", (error) => end(false, undefined, error.message))
-    child.once("close", (code, signal) => end(code === 0, code, signal ? `ended by ${signal}` : lastLine(tail)))
+    child.once("close", (code, signal) => end(code === 0, code, signal ? `ended by ${signal}` : essence(tail)))
   })
 }
 
-/** The line that says most: the last one that names an error, else the last one. */
-function lastLine(text) {
+/** What says most: the first and the last line that name an error, else the last line. */
+function essence(text) {
   const lines = text
     .split("\n")
     .map((line) => line.trim())
     .filter(Boolean)
-  return lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no output"
+  const errors = lines.filter((line) => /error/i.test(line))
+  if (errors.length === 0) return lines.at(-1) ?? "no output"
+  return [...new Set([errors[0], errors.at(-1)])].join("; ")
 }
 
 /** The environment without this clone's node_modules/.bin: npm must not run on a Node that it is about to replace. */

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { provideAddon } from "./addon.mjs"
+import { libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
 import { readJson, sweepPartials, which, writeJson } from "./files.mjs"
 import { findLibrary, wantedBuilds } from "./library.mjs"
@@ -86,7 +87,7 @@ async function provideNative(env, cache, forced) {
 
 async function workingAddon(library, cache, env, attempts) {
   const addon = await provideAddon(library, cache, env)
-  const checked = addon.ok ? await load(join(library.folder, library.files[0]), addon.file) : addon
+  const checked = addon.ok ? await load(join(library.folder, libraryName), addon.file) : addon
   const reason = addon.ok && !checked.ok ? `${addon.file} does not work: ${checked.reason}` : addon.reason
   attempts.push({ route: "addon", ok: checked.ok, reason, ...(checked.mend && { mend: checked.mend }) })
   return checked.ok ? addon.file : undefined
@@ -102,7 +103,7 @@ async function load(...files) {
   return told ? { ok: true, ...JSON.parse(told) } : { ok: false, reason: text }
 }
 
-function native({ folder, files, version, gpu }, addon, env, attempts) {
+function native({ folder, version, gpu }, addon, env, attempts) {
   // TensorFlow multiplies in TF32 on Ampere and later unless told otherwise, which changes results.
   const numerics = gpu
     ? { class: "tensorflow-cuda", version, dtype: "float32", tf32: env.NVIDIA_TF32_OVERRIDE !== "0" }
@@ -111,7 +112,6 @@ function native({ folder, files, version, gpu }, addon, env, attempts) {
     engine: addon ? "session" : "capi",
     version,
     library: folder,
-    libraryFile: files[0],
     addon: addon ?? null,
     numerics,
     device: gpu ? "cuda" : "cpu",
@@ -123,7 +123,7 @@ function wasm(attempts) {
   const require = createRequire(join(root, "packages", "nn", "package.json"))
   const { version } = require("@tensorflow/tfjs-backend-wasm/package.json")
   const numerics = { class: "wasm", version, dtype: "float32" }
-  return { engine: "wasm", version, library: null, libraryFile: null, addon: null, numerics, device: "cpu", attempts }
+  return { engine: "wasm", version, library: null, addon: null, numerics, device: "cpu", attempts }
 }
 
 function report({ engine, version, attempts }, forced) {
@@ -131,7 +131,7 @@ function report({ engine, version, attempts }, forced) {
   if (engine === "wasm" && !forced) {
     const mend = failed.findLast((attempt) => attempt.mend)?.mend ?? "npx hone doctor shows each attempt"
     say(
-      `no native TensorFlow (${failed.at(-1)?.reason}), so Hone computes with its slower wasm engine; to mend: ${mend}`
+      `no native TensorFlow (${failed.at(-1)?.reason.slice(0, 200)}), so Hone computes with its slower wasm engine; to mend: ${mend}`
     )
   } else if (engine === "capi" && !forced) {
     const addon = failed.find(({ route }) => route === "addon")

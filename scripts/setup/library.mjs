@@ -1,6 +1,7 @@
 // Looks for a TensorFlow library: what is there already, else a pinned wheel. Every attempt is kept with its reason.
-import { existsSync } from "node:fs"
-import { join } from "node:path"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { cpuBuild, cudaBuild, downloadBytes, frameworkName, libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
 import { which } from "./files.mjs"
@@ -8,24 +9,18 @@ import { addonPackage } from "./places.mjs"
 import { consent, say, size } from "./say.mjs"
 import { fetchBuild, findInstallers, isWholeBuild } from "./wheel.mjs"
 
-// The package's own installer lays an older library under these names.
-const nameSets = [
-  [libraryName, frameworkName],
-  ["libtensorflow.so.2", "libtensorflow_framework.so.2"]
-]
-
 /**
  * The first library that loads.
  *
  * @param builds the wheels to ask for, best first
  * @param check `(libraryFile) => Promise<{ ok, version, gpu, reason }>`: loads it in a process of its own
  * @param attempts receives `{ route, ok, reason, mend? }` for each place looked at
- * @returns `{ folder, files, version, gpu }` or undefined
+ * @returns `{ folder, version, gpu }` or undefined; the folder holds both libraries under the wheel's names
  */
 export async function findLibrary({ env, cache, builds, check, attempts }) {
   for (const [route, look] of presentRoutes(env, cache, builds)) {
     const folder = await look()
-    const library = await consider(route, folder, check, attempts)
+    const library = await consider(route, folder, { cache, check, attempts })
     if (library) return library
     if (route === "HONE_TENSORFLOW") say(`HONE_TENSORFLOW is of no use: ${attempts.at(-1).reason}`)
   }
@@ -64,14 +59,37 @@ async function pythonLibrary(env) {
   return stdout.trim() || { reason: `${python} has no package tensorflow` }
 }
 
-async function consider(route, folder, check, attempts) {
-  if (typeof folder !== "string") return fail(attempts, route, folder.reason)
-  const files = nameSets.find((names) => names.every((name) => existsSync(join(folder, name))))
-  if (!files) return fail(attempts, route, `no ${libraryName} and ${frameworkName} in ${folder}`)
-  const checked = await check(join(folder, files[0]))
-  if (!checked.ok) return fail(attempts, route, `${join(folder, files[0])} does not load: ${checked.reason}`)
-  attempts.push({ route, ok: true, reason: `TensorFlow ${checked.version} in ${folder}` })
-  return { folder, files, version: checked.version, gpu: checked.gpu }
+async function consider(route, found, { cache, check, attempts }) {
+  if (typeof found !== "string") return fail(attempts, route, found.reason)
+  const folder = underUsualNames(found, cache)
+  if (!folder) return fail(attempts, route, `no ${libraryName} and ${frameworkName} in ${found}`)
+  const checked = await check(join(folder, libraryName))
+  if (!checked.ok) return fail(attempts, route, `${join(folder, libraryName)} does not load: ${checked.reason}`)
+  attempts.push({ route, ok: true, reason: `TensorFlow ${checked.version} in ${found}` })
+  return { folder, version: checked.version, gpu: checked.gpu }
+}
+
+/**
+ * The folder itself if it has the wheel's file names. The C library that TensorFlow's own archives hold has another name: a
+ * folder of links in the cache then gives it the usual one.
+ */
+function underUsualNames(folder, cache) {
+  const has = (name) => existsSync(join(folder, name))
+  if (!has(frameworkName)) return undefined
+  if (has(libraryName)) return folder
+  if (!has("libtensorflow.so.2")) return undefined
+  const linked = join(cache, "tensorflow", `links-${createHash("sha256").update(folder).digest("hex").slice(0, 16)}`)
+  mkdirSync(linked, { recursive: true })
+  link(join(folder, "libtensorflow.so.2"), join(linked, libraryName))
+  link(join(folder, frameworkName), join(linked, frameworkName))
+  const headers = [join(folder, "include"), join(dirname(folder), "include")].find((place) => existsSync(place))
+  if (headers) link(headers, join(linked, "include"))
+  return linked
+}
+
+function link(target, place) {
+  rmSync(place, { force: true })
+  symlinkSync(target, place)
 }
 
 function fail(attempts, route, reason, mend) {
@@ -89,7 +107,11 @@ async function fetchLibrary({ env, cache, builds, check, attempts }) {
     for (const build of builds) {
       const fetched = await fetchBuild(build, cache, installer)
       const library = fetched.ok
-        ? await consider(installer.name, join(cache, "tensorflow", build.folder, build.library), check, attempts)
+        ? await consider(installer.name, join(cache, "tensorflow", build.folder, build.library), {
+            cache,
+            check,
+            attempts
+          })
         : fail(attempts, installer.name, fetched.reason, "npm run setup -- engine (tries again)")
       if (library) return library
       say(`${installer.name}: ${attempts.at(-1).reason}`)

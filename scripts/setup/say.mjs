@@ -33,8 +33,9 @@ export function progress(what, total) {
     if (now - last < quiet) return
     last = now
     const perSecond = (done * 1000) / Math.max(1, now - began)
-    const left = perSecond > 0 ? `, ${Math.ceil(Math.max(0, total - done) / perSecond)} s left` : ""
-    const text = `${what}: ${size(Math.min(done, total))} of ${size(total)}, ${size(perSecond)}/s${left}`
+    // Before the first percent a rate says nothing.
+    const rate = `, ${size(perSecond)}/s, ${Math.ceil(Math.max(0, total - done) / perSecond)} s left`
+    const text = `${what}: ${size(Math.min(done, total))} of ${size(total)}${done > total / 100 ? rate : ""}`
     if (!process.stderr.isTTY) return say(text)
     process.stderr.write(`\r\x1b[Kset-up: ${text}`)
     shown = true
