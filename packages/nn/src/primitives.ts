@@ -29,18 +29,25 @@ type Inputs = ReadonlyArray<Tensor>
 
 /**
  * How the interpreter runs a node: a kernel of the tfjs backend, with the names of its inputs and its attributes; one of our own
- * kernels on typed arrays; integer arithmetic on shapes, on the host; or nothing at all, the value being its first input's.
+ * kernels on typed arrays; or nothing at all: an alias is its first input, and what only computes shapes is known beforehand.
  */
 export type Kernel =
-  | { readonly by: "tfjs"; readonly kernel: string; readonly inputs: ReadonlyArray<string>; readonly attrs: (inputs: Inputs, params: Params) => object }
+  | {
+      readonly by: "tfjs"
+      readonly kernel: string
+      readonly inputs: ReadonlyArray<string>
+      readonly attrs: (inputs: Inputs, params: Params) => object
+    }
   | { readonly by: "own" }
-  | { readonly by: "shape" }
   | { readonly by: "alias" }
+  | { readonly by: "shape" }
 
 export interface Primitive {
   readonly attrs: (inputs: Inputs, params: Params) => Readonly<Record<string, Attr>>
   readonly outputs: (inputs: Inputs, params: Params) => ReadonlyArray<Output>
   readonly kernel: Kernel
+  /** The inputs that hold data; the rest say shapes and axes, which the interpreter knows from `params`. Left out: all of them. */
+  readonly data?: ReadonlyArray<number>
   /** Floating-point operations; what is left out does none worth counting. */
   readonly flops?: (inputs: Inputs, outputs: Inputs, params: Params) => Dim
 }
@@ -67,21 +74,22 @@ const like = ([x]: Inputs): ReadonlyArray<Output> => [[x!.dtype, x!.shape]]
 const nothing = (): ReadonlyArray<Output> => []
 
 const unary = (kernel: string): Primitive => ({ attrs: T, outputs: like, kernel: tfjs(kernel, ["x"]), flops: perElement(1) })
-const binary = (kernel: string, result?: DType): Primitive => ({
+const binary = (result?: DType): Primitive => ({
   attrs: T,
   outputs: ([a, b]) => [[result ?? a!.dtype, broadcast(a!.shape, b!.shape)]],
-  kernel: tfjs(kernel, ["a", "b"]),
+  kernel: own,
   flops: perElement(1)
 })
 
-const reduction = (kernel: string): Primitive => ({
+const reduction: Primitive = {
   attrs: ([x], p) => ({ T: type(x!.dtype), Tidx: index32, keep_dims: { bool: p.keepDims! } }),
   outputs: ([x], p) => [
     [x!.dtype, x!.shape.flatMap((dim, axis): Array<Dim> => (p.axes!.includes(axis) ? (p.keepDims! ? [1] : []) : [dim]))]
   ],
-  kernel: tfjs(kernel, ["x"], (_, p) => ({ axis: p.axes!, keepDims: p.keepDims! })),
+  kernel: own,
+  data: [0],
   flops: ([x]) => product(x!.shape)
-})
+}
 
 /** Rows, columns and depth of a (batched) matrix product. */
 function matrixProduct([a, b]: Inputs, p: Params): { readonly shape: Shape; readonly depth: Dim } {
@@ -114,12 +122,14 @@ const table = {
   Fill: {
     attrs: ([, value]) => ({ T: type(value!.dtype), index_type: index32 }),
     outputs: ([, value], p) => [[value!.dtype, p.shape!]],
-    kernel: own
+    kernel: own,
+    data: [1]
   },
   StatelessRandomUniform: {
     attrs: () => ({ dtype: type("float32"), T: index32, Tseed: index32 }),
     outputs: (_, p) => [["float32", p.shape!]],
     kernel: own,
+    data: [1],
     flops: perElement(10)
   },
 
@@ -156,14 +166,14 @@ const table = {
   Sqrt: unary("Sqrt"),
   Square: unary("Square"),
   Tanh: unary("Tanh"),
-  AddV2: binary("Add"),
-  Sub: binary("Sub"),
-  Mul: binary("Multiply"),
-  RealDiv: binary("RealDiv"),
-  Maximum: binary("Maximum"),
-  Minimum: binary("Minimum"),
-  GreaterEqual: binary("GreaterEqual", "bool"),
-  NotEqual: { ...binary("NotEqual", "bool"), attrs: ([a]) => ({ T: type(a!.dtype), incompatible_shape_error: { bool: true } }) },
+  AddV2: binary(),
+  Sub: binary(),
+  Mul: binary(),
+  RealDiv: binary(),
+  Maximum: binary(),
+  Minimum: binary(),
+  GreaterEqual: binary("bool"),
+  NotEqual: { ...binary("bool"), attrs: ([a]) => ({ T: type(a!.dtype), incompatible_shape_error: { bool: true } }) },
   TanhGrad: { attrs: T, outputs: like, kernel: own, flops: perElement(3) },
   AddN: { attrs: (inputs) => ({ ...T(inputs), N: { int: inputs.length } }), outputs: like, kernel: own, flops: perElement(1) },
   Cast: {
@@ -178,7 +188,7 @@ const table = {
   BiasAdd: {
     attrs: ([x]) => ({ T: type(x!.dtype), data_format: biasFormat }),
     outputs: like,
-    kernel: tfjs("Add", ["a", "b"]),
+    kernel: own,
     flops: perElement(1)
   },
   BiasAddGrad: {
@@ -189,10 +199,10 @@ const table = {
   },
 
   // Reductions
-  Sum: reduction("Sum"),
-  Mean: reduction("Mean"),
+  Sum: reduction,
+  Mean: reduction,
   L2Loss: { attrs: T, outputs: ([x]) => [[x!.dtype, []]], kernel: own, flops: ([x]) => product([2, ...x!.shape]) },
-  Softmax: { attrs: T, outputs: like, kernel: tfjs("Softmax", ["logits"], () => ({ dim: -1 })), flops: perElement(5) },
+  Softmax: { attrs: T, outputs: like, kernel: tfjs("Softmax", ["logits"], ([x]) => ({ dim: x!.shape.length - 1 })), flops: perElement(5) },
   SparseSoftmaxCrossEntropyWithLogits: {
     attrs: ([logits, labels]) => ({ T: type(logits!.dtype), Tlabels: type(labels!.dtype) }),
     outputs: ([logits]) => [
@@ -230,19 +240,22 @@ const table = {
   Reshape: {
     attrs: ([x]) => ({ T: type(x!.dtype), Tshape: index32 }),
     outputs: given,
-    kernel: own
+    kernel: alias,
+    data: [0]
   },
   Transpose: {
     attrs: ([x]) => ({ T: type(x!.dtype), Tperm: index32 }),
     outputs: ([x], p) => [[x!.dtype, p.axes!.map((axis) => x!.shape[axis]!)]],
-    kernel: tfjs("Transpose", ["x"], (_, p) => ({ perm: p.axes! }))
+    kernel: tfjs("Transpose", ["x"], (_, p) => ({ perm: p.axes! })),
+    data: [0]
   },
-  Slice: { attrs: ([x]) => ({ T: type(x!.dtype), Index: index32 }), outputs: given, kernel: own },
-  PadV2: { attrs: ([x]) => ({ T: type(x!.dtype), Tpaddings: index32 }), outputs: given, kernel: own },
+  Slice: { attrs: ([x]) => ({ T: type(x!.dtype), Index: index32 }), outputs: given, kernel: own, data: [0] },
+  PadV2: { attrs: ([x]) => ({ T: type(x!.dtype), Tpaddings: index32 }), outputs: given, kernel: own, data: [0] },
   Split: {
     attrs: ([, x], p) => ({ T: type(x!.dtype), num_split: { int: p.parts! } }),
     outputs: ([, x], p) => Array.from({ length: p.parts! }, (): Output => [x!.dtype, p.shape!]),
-    kernel: own
+    kernel: own,
+    data: [1]
   },
   ConcatV2: {
     attrs: (inputs) => ({ ...T(inputs), N: { int: inputs.length - 1 }, Tidx: index32 }),
@@ -257,12 +270,14 @@ const table = {
       batch_dims: { int: 0 }
     }),
     outputs: ([table_, indices]) => [[table_!.dtype, [...indices!.shape, ...table_!.shape.slice(1)]]],
-    kernel: tfjs("GatherV2", ["x", "indices"], () => ({ axis: 0, batchDims: 0 }))
+    kernel: tfjs("GatherV2", ["x", "indices"], () => ({ axis: 0, batchDims: 0 })),
+    data: [0, 1]
   },
   UnsortedSegmentSum: {
     attrs: ([x, ids, count]) => ({ T: type(x!.dtype), Tindices: type(ids!.dtype), Tnumsegments: type(count!.dtype) }),
     outputs: given,
     kernel: own,
+    data: [0, 1],
     flops: ([x]) => product(x!.shape)
   }
 } satisfies Record<string, Primitive>
