@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly checkpoints?: string
   /** The stage to run, where the step has several. */
   readonly stage?: string
+  /** Called with each report; throwing ends the stage there, as a fault of its own would. */
+  readonly onProgress?: (event: Progress) => void
 }
 
 export interface RunOutcome {
@@ -66,7 +68,10 @@ export const runStage = (bench: Bench, step: Step, options: RunOptions = {}): Ef
       engine: options.engine ?? noEngine,
       checkpoints: options.checkpoints,
       blobPath: (blob) => bench.blobs.get(blob) ?? join(bench.folder, "absent", blob),
-      progress: (event) => void progress.push(event),
+      progress: (event) => {
+        progress.push(event)
+        options.onProgress?.(event)
+      },
       log: (line) => void log.push(line)
     }
     const { run } = yield* Effect.promise(() => stage.run())

@@ -1,0 +1,67 @@
+import type { Applies, Facts, Stage } from "@hone/core/Step"
+
+/**
+ * What of a row is kept: the hidden states of all its tokens in front of block `cut`, or, where every block is frozen, one
+ * vector of them (`mean` over the real tokens, or that of the first token, which the pooler reads).
+ */
+export interface FeatureCut {
+  /** Blocks that are computed: 0 to the model's number of blocks. */
+  readonly cut: number
+  readonly pooled: "mean" | "cls" | null
+}
+
+/** Hidden states beyond this are computed again rather than kept: they would have to fit into memory while training. */
+export const LARGEST_FEATURES_BYTES = 2 * 1024 ** 3
+
+export interface FeaturesStage<P> {
+  /** `features_train`, `features_validation`, ...: what `plan` shows. It enters no key. */
+  readonly name: string
+  /** The port with the rows. */
+  readonly rows: string
+  readonly cut: (params: P, model: Facts) => FeatureCut
+  readonly applies: (params: P, facts: { readonly model: Facts; readonly rows: Facts }) => Applies
+}
+
+type StageOptions<P> = Partial<Omit<Stage<P>, "name" | "run" | "module">> & Pick<Stage<P>, "name" | "run" | "module">
+
+/**
+ * The frozen prefix over some rows, computed once. Training, evaluating the base and evaluating a tuned head share one result:
+ * its key is the weights in front of the cut, the rows' ids and the numerics, and neither the step nor what follows the cut.
+ */
+export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => ({
+  name: options.name,
+  identity: "features",
+  numerics: true,
+  intermediate: true,
+  inputs: {
+    model: { from: { port: "model" }, view: (params, facts) => `prefix/${options.cut(params, facts).cut}` },
+    rows: { from: { port: options.rows }, view: () => "inputs" }
+  },
+  outputs: {
+    [options.name]: { kind: "features", description: "hidden states of the frozen blocks, a row for each row" }
+  },
+  params: (params, facts) => ({ ...options.cut(params, facts["model"] ?? {}) }),
+  applies: (params, facts) => {
+    const { model, rows } = facts
+    if (rows === undefined) return { run: false, reason: `no rows at \`${options.rows}\`` }
+    return options.applies(params, { model: model ?? {}, rows })
+  },
+  resources: () => ({ cpu: "all" }),
+  module: "steps/features/run",
+  run: async () => {
+    const { runFeatures } = await import("./run.ts")
+    return { run: runFeatures(options.name, options.cut) }
+  }
+})
+
+/** Bytes of the artifact: float32 hidden states of every token, or one vector a row. */
+export const featuresBytes = ({ pooled }: FeatureCut, model: Facts, rows: Facts): number =>
+  4 * Number(model["hidden_size"]) * Number(pooled === null ? rows["tokens"] : rows["rows"])
+
+/** "168 MB", "1.5 GB" */
+export const inMegabytes = (bytes: number): string => {
+  const megabytes = bytes / 1e6
+  return megabytes >= 1000
+    ? `${(megabytes / 1000).toFixed(1)} GB`
+    : `${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB`
+}

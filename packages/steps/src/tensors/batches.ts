@@ -1,0 +1,65 @@
+/** A pseudo-random number generator with 32 bits of state (mulberry32): for orders, never for weights or dropout. */
+const generator = (seed: number): (() => number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const shuffle = <A>(items: Array<A>, random: () => number): Array<A> => {
+  for (let last = items.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1))
+    const kept = items[last]!
+    items[last] = items[other]!
+    items[other] = kept
+  }
+  return items
+}
+
+/** Rows sorted by length within groups of this many batches, as transformers' LengthGroupedSampler does. */
+const GROUP_BATCHES = 50
+
+export interface Order {
+  /** uint32 */
+  readonly seed: number
+  /** From 0. */
+  readonly epoch: number
+  readonly batch_size: number
+  readonly group_by_length: boolean
+}
+
+/**
+ * The batches of one epoch: every row once, the last batch perhaps smaller. A pure function of the lengths, the seed and the
+ * epoch, so that a resumed training needs no state of a generator.
+ * @returns row indices
+ */
+export const epochBatches = (lengths: ArrayLike<number>, order: Order): ReadonlyArray<ReadonlyArray<number>> => {
+  const random = generator((order.seed ^ Math.imul(order.epoch + 1, 0x9e3779b1)) >>> 0)
+  const rows = shuffle(
+    Array.from({ length: lengths.length }, (_, row) => row),
+    random
+  )
+  if (!order.group_by_length) return inBatches(rows, order.batch_size)
+  const groups = inBatches(rows, order.batch_size * GROUP_BATCHES)
+  const batches = groups.flatMap((group) => inBatches([...group].sort(longestFirst(lengths)), order.batch_size))
+  return shuffle(batches, random)
+}
+
+/** Rows in the order of their lengths, longest first: an evaluation meets its largest batch at once. */
+export const evaluationBatches = (
+  lengths: ArrayLike<number>,
+  batchSize: number
+): ReadonlyArray<ReadonlyArray<number>> =>
+  inBatches(Array.from({ length: lengths.length }, (_, row) => row).sort(longestFirst(lengths)), batchSize)
+
+/** Equal lengths keep the order of the rows, so that the order hangs on nothing else. */
+const longestFirst = (lengths: ArrayLike<number>) => (a: number, b: number) => lengths[b]! - lengths[a]! || a - b
+
+const inBatches = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, batch) => items.slice(batch * size, (batch + 1) * size))
+
+/** The length that a batch is padded to: its longest row, rounded up to a multiple of 8, which keeps the shapes few. */
+export const paddedLength = (lengths: ReadonlyArray<number>): number => Math.ceil(Math.max(1, ...lengths) / 8) * 8

@@ -1,0 +1,68 @@
+import { type EngineChoice, StageError } from "@hone/core/Stage"
+import { type Engine, EngineUnavailable, openEngine, type Program, type Session } from "@hone/nn"
+import { Effect } from "effect"
+
+/** An engine whose time is taken: `seconds` is what was spent inside it since it was opened. */
+export interface TimedEngine {
+  readonly open: (program: Program) => Promise<Session>
+  readonly seconds: () => number
+}
+
+const unavailable = (cause: EngineUnavailable) =>
+  new StageError({
+    code: "engine_unavailable",
+    message: cause.message,
+    hint: "`hone doctor` says what is missing; `npm run setup` puts it there; HONE_ENGINE=wasm runs everywhere, slowly"
+  })
+
+const open = async (choice: EngineChoice): Promise<Engine> => {
+  const { addon, engine, library, threads } = choice
+  if (engine === "webgpu")
+    throw new EngineUnavailable("cpu", "webgpu trains no model yet: choose session, capi or wasm")
+  const tensorflow = library === null ? undefined : { library, ...(addon === null ? {} : { addon }) }
+  return openEngine({ engine, tensorflow, threads })
+}
+
+const timed = (engine: Engine): TimedEngine => {
+  let milliseconds = 0
+  const time = async <A>(work: () => Promise<A>): Promise<A> => {
+    const start = performance.now()
+    try {
+      return await work()
+    } finally {
+      milliseconds += performance.now() - start
+    }
+  }
+  return {
+    seconds: () => milliseconds / 1000,
+    open: async (program) => {
+      const session = await time(() => engine.open(program))
+      return {
+        write: (values) => time(() => session.write(values)),
+        run: (name, feeds) => time(() => session.run(name, feeds)),
+        read: (names) => time(() => session.read(names)),
+        close: () => session.close()
+      }
+    }
+  }
+}
+
+/** Loads the engine that set-up chose. Fails by StageError `engine_unavailable`. */
+export const stageEngine = (choice: EngineChoice): Effect.Effect<TimedEngine, StageError> =>
+  Effect.tryPromise({
+    try: () => open(choice).then(timed),
+    catch: (cause) => {
+      if (cause instanceof EngineUnavailable) return unavailable(cause)
+      throw cause
+    }
+  })
+
+/** A program loaded into the engine, closed with the scope. */
+export const openSession = (engine: TimedEngine, program: Program) =>
+  Effect.acquireRelease(
+    Effect.promise(() => engine.open(program)),
+    (session) => Effect.promise(() => session.close())
+  )
+
+/** Lets timers, signals and messages through: an engine's run blocks the thread, and a worker must notice that its runner is gone. */
+export const breathe = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))

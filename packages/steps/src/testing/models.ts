@@ -1,0 +1,128 @@
+import { existsSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import type { InputArtifact, StageContext } from "@hone/core/Stage"
+import { type BertConfig, bertWeights, classifierWeights, initialWeights, parseBertConfig } from "@hone/nn"
+import type { Head, ModelManifest, Strategy } from "../artifacts/manifest.ts"
+import { type Tensor, writeModel } from "../artifacts/model.ts"
+import { bool, int32, labelDictionary, labels, listInt32, offsetsOf, utf8 } from "../arrow/columns.ts"
+import { writeTable } from "../arrow/writer.ts"
+import { type Bench, folderIn, keep } from "./context.ts"
+
+const engineFile =
+  process.env["HONE_ENGINE_FILE"] ??
+  fileURLToPath(new URL("../../../../node_modules/.cache/hone/engine.json", import.meta.url))
+
+/** The engine that set-up chose; where it has not run, the interpreter that needs nothing. */
+export const testEngine = (): StageContext["engine"] => {
+  if (existsSync(engineFile)) return JSON.parse(readFileSync(engineFile, "utf8")) as StageContext["engine"]
+  const numerics = { class: "cpu", version: "4.22.0", dtype: "float32" }
+  return { engine: "cpu", version: "4.22.0", library: null, addon: null, numerics, device: "cpu", threads: 1 }
+}
+
+/** A BERT small enough that a step takes milliseconds. */
+export const tinyConfig = {
+  model_type: "bert",
+  vocab_size: 40,
+  hidden_size: 16,
+  num_hidden_layers: 3,
+  num_attention_heads: 2,
+  intermediate_size: 32,
+  max_position_embeddings: 24,
+  initializer_range: 0.2,
+  hidden_dropout_prob: 0.1,
+  attention_probs_dropout_prob: 0.1
+}
+
+let made = 0
+const freshFolder = (bench: Bench, name: string) => folderIn(bench, `${name}-${made++}`)
+
+export interface TinyModel {
+  readonly strategy?: Strategy
+  readonly frozen_blocks?: number
+  readonly head?: Head
+  readonly seed?: number
+  readonly tokenizer?: string
+}
+
+const named = (
+  specs: ReadonlyArray<{ readonly name: string; readonly shape: ReadonlyArray<number> }>,
+  config: BertConfig,
+  seed: number
+) => {
+  const values = initialWeights(config, specs, seed)
+  return specs.map(({ name, shape }): [string, Tensor] => [name, { shape, values: values.get(name)! }])
+}
+
+/** A model artifact with random weights. */
+export const tinyModel = (bench: Bench, options: TinyModel = {}): InputArtifact => {
+  const config = parseBertConfig(tinyConfig)
+  const specs = [
+    ...bertWeights(config),
+    ...(options.head === undefined ? [] : classifierWeights(config, options.head.labels.length))
+  ]
+  const manifest: ModelManifest = {
+    format: "hone-model/1",
+    family: "bert",
+    config: tinyConfig,
+    task: null,
+    head: options.head ?? null,
+    tokenizer: options.tokenizer ?? null,
+    trainable:
+      options.strategy === undefined ? null : { strategy: options.strategy, frozen_blocks: options.frozen_blocks ?? 0 },
+    base: null
+  }
+  const folder = freshFolder(bench, "tiny-model")
+  const tensors = new Map(named(specs, config, options.seed ?? 1))
+  return keep(bench, folder, writeModel({ folder, file: "model.arrow", manifest, tensors }))
+}
+
+export interface TinyRow {
+  readonly row_id: string
+  readonly label: string
+  readonly input_ids: ReadonlyArray<number>
+}
+
+/** Rows whose label a model can learn: it says which of two tokens stands in the row. Lengths vary from 4 to 15. */
+export const tinyRows = (count: number, first = 0): ReadonlyArray<TinyRow> =>
+  Array.from({ length: count }, (_, index) => {
+    const row = first + index
+    const label = (row * 7919) % 13 < 6 ? "neg" : "pos"
+    const filler = Array.from({ length: 2 + ((row * 31) % 12) }, (_, at) => 6 + ((row * 17 + at * 29) % 34))
+    return { row_id: `row${row}`, label, input_ids: [1, label === "pos" ? 4 : 5, ...filler] }
+  })
+
+/** A tokens artifact of these rows. */
+export const tokensArtifact = (
+  bench: Bench,
+  rows: ReadonlyArray<TinyRow>,
+  options: { readonly labels?: ReadonlyArray<string>; readonly tokenizer?: string } = {}
+): InputArtifact => {
+  const dictionary = labelDictionary(options.labels ?? [...new Set(rows.map(({ label }) => label))].sort())
+  const lengths = rows.map(({ input_ids }) => input_ids.length)
+  const folder = freshFolder(bench, "tokens")
+  const output = writeTable(
+    folder,
+    "tokens.arrow",
+    {
+      row_id: utf8(rows.map(({ row_id }) => row_id)),
+      text: utf8(rows.map(({ input_ids }) => input_ids.join(" "))),
+      label: labels(
+        Int32Array.from(rows, ({ label }) => dictionary.names.indexOf(label)),
+        dictionary
+      ),
+      input_ids: listInt32(Int32Array.from(rows.flatMap(({ input_ids }) => input_ids)), offsetsOf(lengths)),
+      length: int32(Int32Array.from(lengths)),
+      truncated: bool(rows.map(() => false))
+    },
+    {
+      facts: {
+        rows: rows.length,
+        tokens: lengths.reduce((total, length) => total + length, 0),
+        labels: dictionary.names,
+        ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer })
+      },
+      views: { inputs: ["row_id", "input_ids"] }
+    }
+  )
+  return keep(bench, folder, output)
+}

@@ -1,0 +1,204 @@
+import type { ClassifierProgram, Feeds, Session } from "@hone/nn"
+import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
+import { breathe } from "../tensors/engine.ts"
+import type { TrainingState } from "./checkpoint.ts"
+import type { Examples } from "./examples.ts"
+import { bestOf, type HistoryRow } from "./history.ts"
+import type { TrainParams } from "./params.ts"
+import type { TrainingPlan } from "./schedule.ts"
+
+export interface TrainerOptions {
+  readonly session: Session
+  readonly program: ClassifierProgram
+  readonly params: TrainParams
+  readonly plan: TrainingPlan
+  readonly train: Examples
+  readonly validation: Examples | undefined
+  /** uint32: orders and dropout are functions of it and of the step. */
+  readonly seed: number
+}
+
+/** A loss or gradient that is no number, and the rows that gave it. */
+export class NotANumber extends Error {
+  override readonly name = "NotANumber"
+  readonly optimizerStep: number
+  readonly rowIds: ReadonlyArray<string>
+  readonly what: "loss" | "gradient"
+  constructor(what: "loss" | "gradient", optimizerStep: number, rowIds: ReadonlyArray<string>) {
+    super(`the ${what} of optimizer step ${optimizerStep} is not a finite number`)
+    this.what = what
+    this.optimizerStep = optimizerStep
+    this.rowIds = rowIds
+  }
+}
+
+/** Walks the optimizer steps of one training over an open session. Plain code: what is shown, saved and stopped is decided around it. */
+export class Trainer {
+  readonly #options: TrainerOptions
+  readonly #history: Array<HistoryRow> = []
+  #step = 0
+  #epoch: { readonly number: number; readonly batches: ReadonlyArray<ReadonlyArray<number>> } | undefined
+  #best: ReadonlyMap<string, Float32Array> | null = null
+
+  constructor(options: TrainerOptions) {
+    this.#options = options
+  }
+
+  /** Optimizer steps done. */
+  get step(): number {
+    return this.#step
+  }
+
+  get history(): ReadonlyArray<HistoryRow> {
+    return this.#history
+  }
+
+  /** The weights of the best evaluation; null without one. */
+  get best(): ReadonlyMap<string, Float32Array> | null {
+    return this.#best
+  }
+
+  /** Zeroes the optimizer and writes the weights that a training starts from. */
+  async start(weights: ReadonlyMap<string, Float32Array>): Promise<void> {
+    await this.#options.session.run("init_optimizer", {})
+    await this.#options.session.write(weights)
+  }
+
+  /** Goes on from a state, after `start`. */
+  async resume(state: TrainingState): Promise<void> {
+    await this.#options.session.write(new Map([...state.weights, ...state.optimizer]))
+    this.#history.push(...state.history)
+    this.#step = state.optimizer_step
+    this.#best = state.best
+  }
+
+  /** What `resume` needs. The best weights are the very map of the weights where this step was the best. */
+  async state(): Promise<TrainingState> {
+    const { program, session } = this.#options
+    const isBest = bestOf(this.#history)?.optimizer_step === this.#step
+    const weights = isBest && this.#best !== null ? this.#best : await session.read(program.trainable)
+    const optimizer = await session.read(program.optimizerState)
+    return { optimizer_step: this.#step, history: [...this.#history], weights, optimizer, best: this.#best }
+  }
+
+  /** One optimizer step over one or more batches. Fails with NotANumber. */
+  async advance(): Promise<HistoryRow> {
+    const { params, plan } = this.#options
+    const step = this.#step
+    const batches = this.#batchesOf(step)
+    const learningRate = plan.learningRate(step)
+    const feeds = { learning_rate: learningRate, optimizer_step: step + 1 }
+    const { gradNorm, loss } =
+      params.gradient_accumulation_steps === 1
+        ? await this.#whole(batches[0]!, feeds)
+        : await this.#accumulated(batches, feeds)
+    this.#step = step + 1
+    const rowIds = () => batches.flat().map((row) => this.#options.train.rowIds[row]!)
+    if (!Number.isFinite(loss)) throw new NotANumber("loss", this.#step, rowIds())
+    if (!Number.isFinite(gradNorm)) throw new NotANumber("gradient", this.#step, rowIds())
+    const row: HistoryRow = {
+      optimizer_step: this.#step,
+      epoch: this.#step / plan.stepsPerEpoch,
+      part: "train",
+      loss,
+      accuracy: null,
+      learning_rate: learningRate,
+      grad_norm: gradNorm
+    }
+    this.#history.push(row)
+    return row
+  }
+
+  /** Mean loss and accuracy over the validation rows; keeps the weights where they are the best so far. */
+  async evaluate(validation: Examples): Promise<HistoryRow> {
+    const { params, plan, program, session } = this.#options
+    let loss = 0
+    let right = 0
+    for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
+      const labels = Int32Array.from(rows, (row) => validation.targets[row]!)
+      const { logits, losses } = (await session.run("eval", { ...validation.feeds(rows), labels })) as Record<
+        string,
+        Float32Array
+      >
+      rows.forEach((_, at) => {
+        loss += losses![at]!
+        right += argmax(logits!, at, logits!.length / rows.length) === labels[at] ? 1 : 0
+      })
+      await breathe()
+    }
+    const count = validation.rowIds.length
+    const row: HistoryRow = {
+      optimizer_step: this.#step,
+      epoch: this.#step / plan.stepsPerEpoch,
+      part: "validation",
+      loss: loss / count,
+      accuracy: right / count,
+      learning_rate: null,
+      grad_norm: null
+    }
+    this.#history.push(row)
+    if (bestOf(this.#history)?.optimizer_step === this.#step) this.#best = await session.read(program.trainable)
+    return row
+  }
+
+  /** The weights as they are now. */
+  weights(): Promise<Map<string, Float32Array>> {
+    return this.#options.session.read(this.#options.program.trainable)
+  }
+
+  /** The batches of one optimizer step; the last step of an epoch may have fewer. */
+  #batchesOf(step: number): ReadonlyArray<ReadonlyArray<number>> {
+    const { params, plan, seed, train } = this.#options
+    const number = Math.floor(step / plan.stepsPerEpoch)
+    if (this.#epoch?.number !== number) {
+      const { batch_size, group_by_length } = params
+      this.#epoch = {
+        number,
+        batches: epochBatches(train.lengths, { seed, epoch: number, batch_size, group_by_length })
+      }
+    }
+    const size = params.gradient_accumulation_steps
+    const first = (step % plan.stepsPerEpoch) * size
+    return this.#epoch.batches.slice(first, first + size)
+  }
+
+  async #whole(rows: ReadonlyArray<number>, feeds: Feeds) {
+    const { session } = this.#options
+    const out = await session.run("train", { ...this.#feeds("train", rows, rows.length, 0), ...feeds })
+    return { loss: out["loss"]![0]!, gradNorm: out["grad_norm"]![0]! }
+  }
+
+  /** Each batch adds its share of the loss: all are divided by the rows of the whole effective batch. */
+  async #accumulated(batches: ReadonlyArray<ReadonlyArray<number>>, feeds: Feeds) {
+    const { session } = this.#options
+    const count = batches.reduce((total, { length }) => total + length, 0)
+    let loss = 0
+    for (const [index, rows] of batches.entries()) {
+      const out = await session.run("accumulate", this.#feeds("accumulate", rows, count, index))
+      loss += out["loss"]![0]!
+      await breathe()
+    }
+    const out = await session.run("apply", feeds)
+    return { loss, gradNorm: out["grad_norm"]![0]! }
+  }
+
+  #feeds(name: "train" | "accumulate", rows: ReadonlyArray<number>, count: number, batch: number): Feeds {
+    const { params, program, seed, train } = this.#options
+    const drops = "seed" in program.functions[name]!.feeds
+    return {
+      ...train.feeds(rows),
+      labels: Int32Array.from(rows, (row) => train.targets[row]!),
+      count,
+      ...(drops ? { seed: Int32Array.of(seed | 0, this.#step * params.gradient_accumulation_steps + batch) } : {})
+    }
+  }
+}
+
+/** Index of the largest of a row's values, the first of equals. */
+const argmax = (values: Float32Array, row: number, width: number): number => {
+  let best = 0
+  for (let index = 1; index < width; index++) {
+    if (values[row * width + index]! > values[row * width + best]!) best = index
+  }
+  return best
+}

@@ -1,0 +1,147 @@
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
+import { join } from "node:path"
+import { binary, utf8 } from "../arrow/columns.ts"
+import { binaries, readTable, strings } from "../arrow/reader.ts"
+import { TableWriter } from "../arrow/writer.ts"
+import type { HistoryRow } from "./history.ts"
+
+/** Everything that a training hangs on between two optimizer steps. Orders and dropout are functions of the step: no generator. */
+export interface TrainingState {
+  readonly optimizer_step: number
+  readonly history: ReadonlyArray<HistoryRow>
+  /** The tensors that train, by name. */
+  readonly weights: ReadonlyMap<string, Float32Array>
+  /** AdamW's moments, by their names. */
+  readonly optimizer: ReadonlyMap<string, Float32Array>
+  /** The weights of the best evaluation so far; null before the first. */
+  readonly best: ReadonlyMap<string, Float32Array> | null
+}
+
+/** SHA-256 of each file of a checkpoint. */
+interface StateFile {
+  readonly version: 1
+  readonly optimizer_step: number
+  readonly history: ReadonlyArray<HistoryRow>
+  readonly weights: string
+  readonly optimizer: string
+  readonly best: string | null
+}
+
+const folderName = (step: number): string => `step-${String(step).padStart(9, "0")}`
+
+/** The steps that have a checkpoint, ascending. A folder that is still being written has another name. */
+const stepsIn = (folder: string): ReadonlyArray<number> =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .flatMap((name) => /^step-(\d{9})$/.exec(name)?.[1] ?? [])
+        .map(Number)
+        .sort((a, b) => a - b)
+    : []
+
+/**
+ * Writes a checkpoint: beside, waited for on the disk, then renamed, so that a kill at any instant leaves the one before or this
+ * one. Checkpoints of earlier steps are then removed.
+ */
+export const writeCheckpoint = (folder: string, state: TrainingState): void => {
+  mkdirSync(folder, { recursive: true })
+  const beside = join(folder, `.writing-${process.pid}`)
+  rmSync(beside, { recursive: true, force: true })
+  mkdirSync(beside)
+  const weights = writeTensors(beside, "weights.arrow", state.weights)
+  const optimizer = writeTensors(beside, "optimizer.arrow", state.optimizer)
+  const best = writeBest(beside, state, weights)
+  const file: StateFile = {
+    version: 1,
+    optimizer_step: state.optimizer_step,
+    history: state.history,
+    weights,
+    optimizer,
+    best
+  }
+  writeFileSync(join(beside, "state.json"), JSON.stringify(file))
+  sync(join(beside, "state.json"))
+  sync(beside)
+  const target = join(folder, folderName(state.optimizer_step))
+  rmSync(target, { recursive: true, force: true })
+  renameSync(beside, target)
+  sync(folder)
+  for (const step of stepsIn(folder)) {
+    if (step < state.optimizer_step) rmSync(join(folder, folderName(step)), { recursive: true, force: true })
+  }
+}
+
+/** The latest whole checkpoint at or before `last`; undefined where there is none. One whose bytes are damaged is passed over. */
+export const readCheckpoint = (folder: string, last: number): TrainingState | undefined => {
+  for (const step of stepsIn(folder)
+    .filter((step) => step <= last)
+    .reverse()) {
+    const state = readState(join(folder, folderName(step)))
+    if (state !== undefined) return state
+  }
+  return undefined
+}
+
+const readState = (folder: string): TrainingState | undefined => {
+  try {
+    const file = JSON.parse(readFileSync(join(folder, "state.json"), "utf8")) as StateFile
+    return {
+      optimizer_step: file.optimizer_step,
+      history: file.history,
+      weights: readTensors(folder, "weights.arrow", file.weights),
+      optimizer: readTensors(folder, "optimizer.arrow", file.optimizer),
+      best: file.best === null ? null : readTensors(folder, "best.arrow", file.best)
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** The best weights are mostly those of this very step, and then are the same file. */
+const writeBest = (folder: string, { best, weights }: TrainingState, blob: string): string | null => {
+  if (best === null) return null
+  if (best !== weights) return writeTensors(folder, "best.arrow", best)
+  try {
+    linkSync(join(folder, "weights.arrow"), join(folder, "best.arrow"))
+  } catch {
+    copyFileSync(join(folder, "weights.arrow"), join(folder, "best.arrow"))
+    sync(join(folder, "best.arrow"))
+  }
+  return blob
+}
+
+const writeTensors = (folder: string, file: string, tensors: ReadonlyMap<string, Float32Array>): string => {
+  const writer = new TableWriter(folder, file)
+  for (const [name, values] of tensors) {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    writer.write({ name: utf8([name]), bytes: binary([bytes]) })
+  }
+  return writer.finish().blob
+}
+
+const readTensors = (folder: string, file: string, blob: string): Map<string, Float32Array> => {
+  const table = readTable({ path: join(folder, file), blob })
+  const bytes = binaries(table, "bytes")
+  return new Map(strings(table, "name").map((name, row) => [name, new Float32Array(bytes[row]!.slice().buffer)]))
+}
+
+const sync = (path: string): void => {
+  const fd = openSync(path, "r")
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,82 @@
+import { type StageContext, StageError } from "@hone/core/Stage"
+import { Effect } from "effect"
+import { breathe } from "../tensors/engine.ts"
+import { sample } from "../tensors/tokens.ts"
+import { writeCheckpoint } from "./checkpoint.ts"
+import type { Examples } from "./examples.ts"
+import { type HistoryRow, stopReason } from "./history.ts"
+import type { TrainParams } from "./params.ts"
+import type { TrainingPlan } from "./schedule.ts"
+import { NotANumber, type Trainer } from "./Trainer.ts"
+
+export interface Fit {
+  readonly trainer: Trainer
+  readonly params: TrainParams
+  readonly plan: TrainingPlan
+  readonly validation: Examples | undefined
+  readonly context: Pick<StageContext, "checkpoints" | "log" | "progress">
+}
+
+/**
+ * Steps until the last one or until early stopping says so; evaluates and saves at the end of each epoch. Can be interrupted
+ * between any two steps.
+ * @returns why it stopped
+ */
+export const fit = Effect.fnUntraced(function* (work: Fit) {
+  const { params, plan, trainer } = work
+  const reason = () => stopReason(trainer.history, params.early_stopping)
+  while (trainer.step < plan.totalSteps && reason() === undefined) {
+    const row = yield* advance(trainer)
+    const atEnd = trainer.step % plan.stepsPerEpoch === 0
+    if (trainer.step % params.log_every === 0 || atEnd) report(work, row)
+    if (atEnd) yield* evaluate(work)
+    if (atEnd || trainer.step % params.checkpoint_every === 0) yield* save(work)
+    yield* Effect.promise(breathe)
+  }
+  // The end of a broken epoch is no point of the trajectory: a longer training would not stop here to evaluate.
+  if (trainer.step % plan.stepsPerEpoch !== 0 && reason() === undefined) yield* evaluate(work)
+  return reason() ?? `${params.epochs} epoch${params.epochs === 1 ? "" : "s"}`
+})
+
+const advance = (trainer: Trainer): Effect.Effect<HistoryRow, StageError> =>
+  Effect.tryPromise({
+    try: () => trainer.advance(),
+    catch: (cause) => {
+      if (cause instanceof NotANumber) return nanLoss(cause)
+      throw cause
+    }
+  })
+
+const nanLoss = ({ message, rowIds }: Pick<NotANumber, "message" | "rowIds">): StageError =>
+  new StageError({
+    code: "nan_loss",
+    message: `${message}; its rows are ${sample(rowIds)}`,
+    hint: "lower learning_rate, raise warmup_ratio, or look at these rows",
+    row_ids: rowIds
+  })
+
+const report = ({ context, plan, trainer }: Fit, { epoch, learning_rate, loss }: HistoryRow): void => {
+  const values = { loss, epoch, learning_rate: learning_rate ?? 0 }
+  context.progress({ done: trainer.step, total: plan.totalSteps, unit: "steps", values })
+}
+
+const evaluate = Effect.fnUntraced(function* ({ context, plan, trainer, validation }: Fit) {
+  if (validation === undefined) return
+  const { accuracy, epoch, loss } = yield* Effect.promise(() => trainer.evaluate(validation))
+  if (!Number.isFinite(loss)) {
+    const message = `the loss over the validation rows is not a finite number after optimizer step ${trainer.step}`
+    return yield* nanLoss({ message, rowIds: validation.rowIds })
+  }
+  const values = { eval_loss: loss, accuracy: accuracy ?? 0, epoch }
+  context.progress({ done: trainer.step, total: plan.totalSteps, unit: "steps", values })
+  context.log(
+    `epoch ${epoch.toFixed(2)}: eval_loss ${loss.toFixed(4)}, accuracy ${((accuracy ?? 0) * 100).toFixed(1)} %`
+  )
+})
+
+const save = Effect.fnUntraced(function* ({ context, trainer }: Fit) {
+  const { checkpoints } = context
+  if (checkpoints === undefined) return
+  const state = yield* Effect.promise(() => trainer.state())
+  writeCheckpoint(checkpoints, state)
+})

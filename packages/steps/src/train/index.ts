@@ -1,0 +1,116 @@
+import { makeStaged } from "@hone/core/Step"
+import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
+import type { InputPort, PortType } from "@hone/core/Port"
+import {
+  type FeatureCut,
+  featuresBytes,
+  featuresStage,
+  inMegabytes,
+  LARGEST_FEATURES_BYTES
+} from "../features/stage.ts"
+import { TrainParams, trajectoryParams } from "./params.ts"
+
+const tokens = (description: string): InputPort => ({
+  accepts: ["tokens"],
+  description,
+  columns: {
+    row_id: { type: ["utf8"], why: "messages name rows by it" },
+    input_ids: { type: ["list<int32>"], why: "what the model reads" },
+    label: { type: ["dictionary"], why: "what the model learns" }
+  }
+})
+
+/** Head-only training needs one vector a row; a partly frozen model the hidden states in front of the first block that trains. */
+const cutOf = (params: TrainParams, model: Facts): FeatureCut => {
+  const cut = Number(model["frozen_blocks"] ?? 0)
+  if (model["strategy"] !== "head") return { cut, pooled: null }
+  return { cut, pooled: (params.pooling ?? model["head"] ?? "mean") === "mean" ? "mean" : "cls" }
+}
+
+/** Whether keeping the frozen blocks' output is cheaper than computing it in every epoch. */
+const pays = (params: TrainParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
+  const cut = cutOf(params, model)
+  if (cut.cut === 0) return { run: false, reason: "no block is frozen" }
+  const frozen = `${cut.cut === model["blocks"] ? "all" : `${cut.cut} of`} ${model["blocks"]} blocks are frozen`
+  const bytes = featuresBytes(cut, model, rows)
+  if (cut.pooled !== null)
+    return { run: true, reason: `${frozen}: one vector a row, computed once (${inMegabytes(bytes)})` }
+  if (params.epochs <= 1) return { run: false, reason: `${frozen}, but one epoch reads them only once` }
+  if (bytes > LARGEST_FEATURES_BYTES) {
+    return {
+      run: false,
+      reason: `${frozen}, but their output takes ${inMegabytes(bytes)}: computed in each epoch instead`
+    }
+  }
+  return { run: true, reason: `${frozen} and ${params.epochs} epochs read them: computed once (${inMegabytes(bytes)})` }
+}
+
+const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
+
+/** Validation labels that no training row can have. */
+const labelFaults = ({ inputs }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  const known = labelsOf(inputs["train"])
+  const foreign = labelsOf(inputs["validation"])?.filter((label) => known?.includes(label) === false) ?? []
+  if (known === undefined || foreign.length === 0) return []
+  return [
+    {
+      path: ["in", "validation"],
+      message: `validation rows have labels that the training rows lack: ${foreign.join(", ")}`,
+      hint: `training knows ${known.join(", ")}; take both parts from one split, or map the labels when ingesting`
+    }
+  ]
+}
+
+const outputs = {
+  model: {
+    kind: "model",
+    description: "the tuned model: the weights of the best evaluation, its head and label names"
+  },
+  history: { kind: "history", description: "loss by optimizer step, and each evaluation" }
+} as const
+
+export const train = makeStaged({
+  kind: "train",
+  summary: "Fine-tune a model on labelled rows; keep the weights of the best evaluation.",
+  params: TrainParams,
+  inputs: {
+    model: { accepts: ["model"], description: "the model to tune, as `base` or `freeze` gives it" },
+    train: tokens("the rows to learn from"),
+    validation: { ...tokens("the rows that choose the best weights and stop training"), optional: true }
+  },
+  outputs,
+  main: "model",
+  types: (context) => {
+    const family = context.inputs["model"]?.family
+    const labels = labelsOf(context.inputs["train"])
+    const model: PortType = {
+      kind: "model",
+      head: true,
+      task: "text-classification",
+      ...(family === undefined ? {} : { family }),
+      ...(labels === undefined ? {} : { labels })
+    }
+    return { outputs: { model, history: { kind: "history" } }, faults: labelFaults(context) }
+  },
+  stages: [
+    featuresStage<TrainParams>({ name: "features_train", rows: "train", cut: cutOf, applies: pays }),
+    featuresStage<TrainParams>({ name: "features_validation", rows: "validation", cut: cutOf, applies: pays }),
+    {
+      name: "fit",
+      random: true,
+      numerics: true,
+      inputs: {
+        model: { from: { port: "model" } },
+        train: { from: { port: "train" } },
+        validation: { from: { port: "validation" } },
+        features_train: { from: { stage: "features_train", output: "features_train" }, derived: true },
+        features_validation: { from: { stage: "features_validation", output: "features_validation" }, derived: true }
+      },
+      outputs,
+      trajectory: trajectoryParams,
+      resources: () => ({ cpu: "all" }),
+      module: "steps/train/run-fit",
+      run: () => import("./run-fit.ts")
+    }
+  ]
+})

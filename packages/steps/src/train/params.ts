@@ -1,0 +1,141 @@
+import { operational, semantic, semanticParams } from "@hone/core/Params"
+import type { Json } from "@hone/core/Json"
+import { Effect, Schema } from "effect"
+
+const positive = Schema.Finite.check(Schema.isGreaterThan(0))
+const notNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const probability = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1, exclusiveMaximum: true }))
+const share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const count = Schema.Int.check(Schema.isGreaterThan(0))
+const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffffffff }))
+
+const trainingArguments = "transformers TrainingArguments"
+const bertPaper = "Devlin et al. 2019, appendix A.3"
+
+const EarlyStopping = Schema.Struct({
+  patience: count.annotate({ description: "evaluations in a row without improvement after which training stops" }),
+  min_delta: notNegative
+    .annotate({ description: "how much lower eval_loss must be to count as an improvement; default 0" })
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
+})
+
+export const TrainParams = Schema.Struct({
+  learning_rate: semantic(positive, {
+    description: "Peak learning rate of AdamW, per optimizer step.",
+    default: 5e-5,
+    source: trainingArguments
+  }),
+  epochs: semantic(positive, {
+    description: "Passes over the training rows; a fraction ends within a pass. Early stopping may end sooner.",
+    default: 3,
+    source: trainingArguments
+  }),
+  batch_size: semantic(count, { description: "Rows in a forward and backward pass.", default: 16, source: bertPaper }),
+  gradient_accumulation_steps: semantic(count, {
+    description:
+      "Passes whose gradients make one optimizer step. The loss is divided by the rows of all of them together.",
+    default: 1,
+    source: trainingArguments
+  }),
+  weight_decay: semantic(notNegative, {
+    description: "Decoupled weight decay of AdamW; none on biases and norms.",
+    default: 0.01,
+    source: bertPaper
+  }),
+  adam_beta1: semantic(probability, {
+    description: "Decay of AdamW's first moment, 0 to below 1.",
+    default: 0.9,
+    source: trainingArguments
+  }),
+  adam_beta2: semantic(probability, {
+    description: "Decay of AdamW's second moment, 0 to below 1.",
+    default: 0.999,
+    source: trainingArguments
+  }),
+  adam_epsilon: semantic(positive, { description: "AdamW's epsilon.", default: 1e-8, source: trainingArguments }),
+  max_grad_norm: semantic(notNegative, {
+    description: "Norm to which the gradient of all trained tensors together is cut; 0 cuts nothing.",
+    default: 1,
+    source: trainingArguments
+  }),
+  lr_scheduler_type: semantic(Schema.Literals(["linear", "cosine", "constant"]), {
+    description:
+      "How the learning rate goes after warm-up: linear or cosine to 0 at the horizon, or constant (which, as in transformers, has no warm-up).",
+    default: "linear",
+    source: trainingArguments
+  }),
+  warmup_ratio: semantic(share, {
+    description: "Share of the horizon's optimizer steps over which the learning rate rises from 0.",
+    default: 0.1,
+    source: "Liu et al. 2019 (RoBERTa), table 10: 0.06; BERT's run_classifier.py: 0.1"
+  }),
+  schedule_epochs: semantic(positive, {
+    description:
+      "The schedule's horizon in epochs, where it is not `epochs`: a training whose horizon is named can be continued by raising `epochs`.",
+    optional: true
+  }),
+  pooling: semantic(Schema.Literals(["mean", "pooler"]), {
+    description:
+      "What the classifier reads: the mean of the last hidden states over real tokens, or BERT's tanh pooler on the first. Default: that of the model's own head, else mean (Reimers and Gurevych 2019).",
+    optional: true
+  }),
+  hidden_dropout: semantic(probability, {
+    description:
+      "Dropout on hidden states of blocks that train. Default: hidden_dropout_prob of the model's config.json.",
+    optional: true
+  }),
+  attention_dropout: semantic(probability, {
+    description:
+      "Dropout on attention weights of blocks that train. Default: attention_probs_dropout_prob of the model's config.json.",
+    optional: true
+  }),
+  classifier_dropout: semantic(probability, {
+    description:
+      "Dropout in front of the classifier. Default: classifier_dropout of the model's config.json, else its hidden_dropout_prob.",
+    optional: true
+  }),
+  early_stopping: semantic(Schema.Union([Schema.Literal(false), EarlyStopping]), {
+    description:
+      "Stop when eval_loss has not improved for `patience` evaluations (one each epoch), or false. The weights of the best evaluation are kept either way.",
+    default: { patience: 3 },
+    source: "transformers EarlyStoppingCallback, with a patience that fits a default of three epochs"
+  }),
+  group_by_length: semantic(Schema.Boolean, {
+    description: "Put rows of like length into one batch: less padding, the same rows in every epoch.",
+    default: true,
+    source:
+      "measured in transformers' LengthGroupedSampler; here on, since padding is most of the cost of a mixed batch"
+  }),
+  eval_batch_size: semantic(count, {
+    description: "Rows in a forward pass over the validation rows.",
+    default: 32,
+    source: "twice the training batch: no gradients are kept"
+  }),
+  seed: semantic(seed, {
+    description:
+      "Changes the initial head, the order of rows and dropout, and nothing before this step. 0 to 2^32 - 1.",
+    optional: true
+  }),
+  log_every: operational(count, {
+    description: "Optimizer steps between reports of progress.",
+    default: 1,
+    source: "a report costs nothing beside a step"
+  }),
+  checkpoint_every: operational(count, {
+    description: "Optimizer steps between checkpoints; the end of each epoch is one in any case.",
+    default: 200,
+    source: "a checkpoint costs about as much as one step of a small model"
+  })
+})
+
+export type TrainParams = typeof TrainParams.Type
+
+/** The schedule's horizon in epochs; null where the learning rate does not hang on one. */
+export const horizonEpochs = ({ epochs, lr_scheduler_type, schedule_epochs }: TrainParams): number | null =>
+  lr_scheduler_type === "constant" ? null : (schedule_epochs ?? epochs)
+
+/** What shapes the path of a training, without what only says how far along it to go. */
+export const trajectoryParams = (params: TrainParams): Readonly<Record<string, Json>> => {
+  const { early_stopping, epochs, schedule_epochs, ...rest } = semanticParams(TrainParams, params)
+  return { ...rest, horizon: horizonEpochs(params) }
+}
