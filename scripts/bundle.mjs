@@ -5,22 +5,16 @@ import { createHash } from "node:crypto"
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
 import { join, relative } from "node:path"
 import { build } from "esbuild"
+import { bundleOptions } from "./bundle/options.mjs"
 import { implementationDigests, readLock } from "./bundle/implementation.mjs"
 import { partialFolder, publishFolder, sweepPartials, writeJson } from "./setup/files.mjs"
 import { withLock } from "./setup/lock.mjs"
 import { root } from "./setup/places.mjs"
 
-const runner = join(root, "packages", "runner")
-const bundles = join(runner, "bundle")
+const bundles = join(root, "packages", "runner", "bundle")
 // What lies in packages without being a source.
 const made = /^packages\/[^/]+\/(node_modules|dist|bundle)\//
 const keptMs = 2 * 24 * 3600 * 1000
-
-// Native code and what is large and loaded by workers only stays in node_modules; everything else is bundled.
-const outside = ["@tensorflow/*", "koffi", "tokenizers", "esbuild"]
-
-// Bundled CommonJS packages call require; under this name it cannot clash with a module that makes its own.
-const banner = `import { createRequire as __hone_require } from "node:module"; const require = __hone_require(import.meta.url);`
 
 const wait = () => process.stderr.write("hone: another process is bundling: waiting for it\n")
 
@@ -40,7 +34,7 @@ async function bundle() {
   const began = statOwnSources()
   const partial = partialFolder(bundles)
   try {
-    const main = await bundleCode(partial)
+    const main = await build(bundleOptions(root, partial))
     await bundleLauncher(partial)
     const modules = await implementationDigests(root, ownEntries(), readLock(root))
     writeJson(join(partial, "implementation.json"), { modules })
@@ -49,29 +43,6 @@ async function bundle() {
   } finally {
     rmSync(partial, { recursive: true, force: true })
   }
-}
-
-function bundleCode(outdir) {
-  return build({
-    entryPoints: { main: join(runner, "src/main.ts"), worker: join(runner, "src/worker/main.ts") },
-    absWorkingDir: root,
-    outdir,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node22",
-    sourcemap: "linked",
-    sourcesContent: false,
-    minifyWhitespace: true,
-    metafile: true,
-    external: outside,
-    banner: { js: banner },
-    logLevel: "warning",
-    // A bare import of a module whose package claims to have no side effects would be dropped in silence.
-    logOverride: { "ignored-bare-import": "error" }
-  })
 }
 
 function bundleLauncher(outdir) {

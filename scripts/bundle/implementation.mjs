@@ -17,8 +17,8 @@ const partScheme = "part:"
  * @param root the clone
  * @param entries absolute paths of modules to start from; they get no digest themselves
  * @param lock the parsed package-lock.json
- * @returns `{ [part]: { digest, imports } }`, part = path below packages/ without src/ and extension, `imports` the parts
- *   that its code may load
+ * @returns {Promise<Record<string, { digest: string, imports: Array<string> }>>} by part = path below packages/ without src/
+ *   and extension; `imports` are the parts that its code may load
  */
 export async function implementationDigests(root, entries, lock) {
   const parts = new Map()
@@ -38,7 +38,7 @@ export async function implementationDigests(root, entries, lock) {
 }
 
 /** "steps/split/run" for packages/steps/src/split/run.ts. */
-export function partName(root, file) {
+function partName(root, file) {
   return relative(join(root, "packages"), file)
     .replace(/^([^/]+)\/src\//, "$1/")
     .replace(/\.[cm]?[jt]s$/, "")
@@ -64,14 +64,15 @@ async function bundleParts(root, files, lock) {
     outExtension: { ".js": ".mjs" },
     plugins: [cutAtParts(root)]
   })
-  const texts = new Map(outputFiles.map(({ path, text }) => [relative(root, path), text]))
+  const texts = new Map(outputFiles.map((file) => [relative(root, file.path), file.text]))
   return Object.entries(metafile.outputs).map(([path, output]) => {
-    const targets = output.imports.filter(({ path }) => path.startsWith(partScheme))
-    const packages = output.imports.map(({ path }) => path).filter(isPackage)
+    const imported = output.imports.map((line) => line.path)
     return {
       file: join(root, output.entryPoint),
-      targets: targets.map(({ path }) => join(root, path.slice(partScheme.length))),
-      digest: digestOf(texts.get(path), lockedClosure(lock, packages))
+      targets: imported
+        .filter((name) => name.startsWith(partScheme))
+        .map((name) => join(root, name.slice(partScheme.length))),
+      digest: digestOf(texts.get(path), lockedClosure(lock, imported.filter(isPackage)))
     }
   })
 }

@@ -20,9 +20,13 @@ function rebuild() {
     process.stderr.write("hone: the npm packages are not installed; run: npm run setup\n")
     process.exit(2)
   }
-  const { status } = spawnSync(process.execPath, [join(root, "scripts", "bundle.mjs")], { stdio: ["ignore", "ignore", "inherit"] })
+  const { status } = spawnSync(process.execPath, [join(root, "scripts", "bundle.mjs")], {
+    stdio: ["ignore", "ignore", "inherit"]
+  })
   if (status !== 0) {
-    process.stderr.write("hone: the command could not be bundled from its sources (see above); mend them and run again\n")
+    process.stderr.write(
+      "hone: the command could not be bundled from its sources (see above); mend them and run again\n"
+    )
     process.exit(2)
   }
 }

@@ -23,7 +23,7 @@ const flags = [
 ]
 
 /** Whether a folder of the addon cache holds a finished build. */
-export function isWholeAddon(folder) {
+function isWholeAddon(folder) {
   const bytes = readJson(join(folder, manifestName))?.bytes
   return bytes !== undefined && sizeOf(join(folder, addonName)) === bytes
 }

@@ -1,6 +1,6 @@
 // The builds of TensorFlow that set-up can fetch, pinned by the sha256 of their wheels, and the files Hone keeps of them.
 
-export const tensorflowVersion = "2.21.0"
+const tensorflowVersion = "2.21.0"
 export const libraryName = "libtensorflow_cc.so.2"
 export const frameworkName = "libtensorflow_framework.so.2"
 

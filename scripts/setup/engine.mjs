@@ -17,7 +17,7 @@ const engines = ["session", "capi", "wasm"]
 const formatVersion = 1
 
 /** HONE_ENGINE asks for something that cannot be had; the message lists what was tried. */
-export class EngineUnavailable extends Error {
+class EngineUnavailable extends Error {
   constructor(engine, attempts) {
     const tried = attempts
       .filter(({ ok }) => !ok)

@@ -11,7 +11,7 @@ const platforms = ["manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2
 const manifestName = "whole.json"
 
 /** The wheel is not the pinned one: cut short, altered, or another build under the same name. */
-export class ChecksumError extends Error {
+class ChecksumError extends Error {
   constructor(file, wanted, found) {
     super(`${file} has sha256 ${found}, and not the pinned ${wanted}`)
     this.name = "ChecksumError"
@@ -132,13 +132,13 @@ async function firstThatWorks(choices, work) {
 }
 
 /** Fails with a ChecksumError unless the file is the pinned wheel. */
-export async function checkWheel(file, sha256) {
+async function checkWheel(file, sha256) {
   const found = await sha256OfFile(file)
   if (found !== sha256) throw new ChecksumError(file, sha256, found)
 }
 
 /** Unpacks what the build keeps of a wheel into `folder`, with progress. */
-export async function unpackWheel(file, build, folder) {
+async function unpackWheel(file, build, folder) {
   const entries = readEntries(file)
     .map((entry) => ({ entry, target: entry.name.endsWith("/") ? undefined : build.keep(entry.name) }))
     .filter(({ target }) => target !== undefined)

@@ -22,7 +22,7 @@ const endSize = 22
 const longestComment = 0xffff
 
 /** The archive is cut short, is no zip, or uses something that wheels do not. */
-export class ZipError extends Error {
+class ZipError extends Error {
   constructor(file, problem) {
     super(`${file}: ${problem}`)
     this.name = "ZipError"
