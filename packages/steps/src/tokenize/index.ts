@@ -1,0 +1,15 @@
+import { make } from "@hone/core/Step"
+import { TokenizeParams } from "./params.ts"
+import { rowsInput, tokenizerInput, tokensOutput, tokensType } from "./ports.ts"
+
+export const tokenize = make({
+  kind: "tokenize",
+  summary: "Turn each row's text into token ids; what is too long is cut, dropped or refused, and counted.",
+  params: TokenizeParams,
+  inputs: { rows: rowsInput, tokenizer: tokenizerInput },
+  outputs: { tokens: tokensOutput },
+  main: "tokens",
+  types: ({ inputs }) => ({ outputs: { tokens: tokensType(inputs["rows"]) }, faults: [] }),
+  module: "steps/tokenize/run",
+  run: () => import("./run.ts")
+})
