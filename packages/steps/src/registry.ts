@@ -2,6 +2,8 @@ import type { Registry } from "@hone/core/Pipeline"
 import { base } from "./base/index.ts"
 import { freeze } from "./freeze/index.ts"
 import { ingest } from "./ingest/index.ts"
+import { split } from "./split/index.ts"
+import { tokenize } from "./tokenize/index.ts"
 
 /** Every kind of step, by the name that `uses` takes. The command's list, the docs and the contract test are made from it. */
-export const registry: Registry = Object.fromEntries([ingest, base, freeze].map((step) => [step.kind, step]))
+export const registry: Registry = Object.fromEntries([ingest, base, tokenize, split, freeze].map((step) => [step.kind, step]))
