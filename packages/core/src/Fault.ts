@@ -44,7 +44,7 @@ const renderFault = (fault: Fault, lines: ReadonlyArray<string>): string => {
   if (line !== undefined && line.trim() !== "") {
     const gutter = String(fault.line)
     const from = Math.max(0, fault.column - 61)
-    const cut = line.slice(from, from + 120)
+    const cut = `${from > 0 ? "…" : ""}${line.slice(from + (from > 0 ? 1 : 0), from + 120)}`
     const width = Math.max(1, Math.min(fault.length, cut.length - (fault.column - 1 - from)))
     out.push(`  ${gutter} | ${cut}`)
     out.push(`  ${" ".repeat(gutter.length)} | ${" ".repeat(fault.column - 1 - from)}${"^".repeat(width)}`)

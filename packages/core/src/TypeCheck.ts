@@ -14,7 +14,9 @@ export type Heads = Readonly<Record<string, Readonly<Record<string, SourceHead>>
  */
 export const checkTypes = (
   pipeline: Pipeline,
-  heads: Heads
+  heads: Heads,
+  /** Steps whose sources could not be read: what they would give is not known, and their own checks are left out. */
+  unread: ReadonlySet<string> = new Set()
 ): { readonly types: PipelineTypes; readonly faults: ReadonlyArray<Fault> } => {
   const types: Record<string, Readonly<Record<string, PortType>>> = {}
   const faults: Array<Fault> = []
@@ -27,7 +29,7 @@ export const checkTypes = (
       inputs[port] = type
       checkEdge(pipeline, step, port, type, faults)
     }
-    const own = faults.length === before ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} }) : undefined
+    const own = faults.length === before && !unread.has(step.name) ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} }) : undefined
     for (const fault of own?.faults ?? []) {
       const place = pipeline.place(["steps", step.name, ...fault.path], "value")
       faults.push({ ...place, code: "type", message: fault.message, hint: fault.hint })
@@ -40,10 +42,11 @@ export const checkTypes = (
 
 const checkEdge = (pipeline: Pipeline, step: PipelineStep, port: string, type: PortType, faults: Array<Fault>): void => {
   const wanted = step.definition.inputs[port] as InputPort
-  const place = pipeline.place(["steps", step.name, "in", port], "value")
+  // Finding a place walks the document: only a fault is worth it.
+  const place = () => pipeline.place(["steps", step.name, "in", port], "value")
   if (!wanted.accepts.includes(type.kind)) {
     const message = `\`${step.name}\` takes ${wanted.accepts.join(" or ")} as \`${port}\`, and this gives ${describePort(type)}`
-    faults.push({ ...place, code: "port_kind", message, hint: `${port}: ${wanted.description}` })
+    faults.push({ ...place(), code: "port_kind", message, hint: `${port}: ${wanted.description}` })
     return
   }
   if (type.columns === undefined) return
@@ -51,10 +54,10 @@ const checkEdge = (pipeline: Pipeline, step: PipelineStep, port: string, type: P
     const found = type.columns[name]
     if (found === undefined) {
       const message = `\`${step.name}\` needs a column \`${name}\` (${column.why}), and this gives ${describePort(type)}`
-      faults.push({ ...place, code: "missing_column", message, hint: suggest(name, Object.keys(type.columns)) })
+      faults.push({ ...place(), code: "missing_column", message, hint: suggest(name, Object.keys(type.columns)) })
     } else if (!column.type.includes(found.type)) {
       const message = `\`${step.name}\` needs column \`${name}\` as ${column.type.join(" or ")}, and here it is ${found.type}`
-      faults.push({ ...place, code: "column_type", message, hint: column.why })
+      faults.push({ ...place(), code: "column_type", message, hint: column.why })
     }
   }
 }

@@ -26,6 +26,8 @@ export interface PipelineText {
 export interface Faults {
   readonly list: Array<Fault>
   readonly add: (path: Path, at: "key" | "value", code: string, message: string, hint: string) => void
+  /** What stands at `path` is told to be wrong already: its Schema has nothing to add. */
+  readonly hole: (path: Path) => void
 }
 
 const startsWith = (path: Path, prefix: Path) => prefix.every((part, i) => String(path[i]) === String(part))
@@ -125,17 +127,21 @@ const decodeStep = (name: string, written: Json, registry: Registry, faults: Fau
 }
 
 /** Values that JSON cannot carry, and integers that a double does not hold, change silently if they are let through. */
-const refuseOddNumbers = (value: Json, path: Path, faults: Faults): void => {
+const refuseOddValues = (value: Json, path: Path, faults: Faults): void => {
   if (typeof value === "number") {
     if (!Number.isFinite(value)) {
       faults.add(path, "value", "number", `${value} is not a number that a param can be`, "write a finite number")
+      faults.hole(path)
     } else if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
       faults.add(path, "value", "number", "an integer beyond 2^53 loses digits", "write a smaller one, or quote it as text")
+      faults.hole(path)
     }
+  } else if (typeof value === "string" && !value.isWellFormed()) {
+    faults.add(path, "value", "text", "half of a surrogate pair is not text", "write the character itself, or both halves")
   } else if (Array.isArray(value)) {
-    value.forEach((item: Json, i) => refuseOddNumbers(item, [...path, i], faults))
+    value.forEach((item: Json, i) => refuseOddValues(item, [...path, i], faults))
   } else if (isRecord(value)) {
-    for (const [key, item] of Object.entries(value)) refuseOddNumbers(item, [...path, key], faults)
+    for (const [key, item] of Object.entries(value)) refuseOddValues(item, [...path, key], faults)
   }
 }
 
@@ -152,9 +158,14 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
   const set = applyOverrides(document.value, source.sets ?? [])
   const place = placing(document, set.overrides)
   const list: Array<Fault> = [...set.faults]
+  const holes: Array<Path> = []
   const faults: Faults = {
     list,
-    add: (path, at, code, message, hint) => void list.push({ ...place(path, at), code, message, hint })
+    add: (path, at, code, message, hint) => {
+      if (code === "wrong_value" && holes.some((hole) => startsWith(path, hole))) return
+      list.push({ ...place(path, at), code, message, hint })
+    },
+    hole: (path) => void holes.push(path)
   }
   if (!isRecord(set.value)) {
     const hint = "start with `name: my-pipeline` and `steps:`"
@@ -162,10 +173,13 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
     return fail(list)
   }
 
-  refuseOddNumbers(set.value, [], faults)
+  refuseOddValues(set.value, [], faults)
   const params = isRecord(set.value["params"]) ? set.value["params"] : {}
   const filled = interpolate(set.value["steps"] ?? null, { params })
-  for (const fault of filled.faults) faults.add(["steps", ...fault.path], "value", "reference", fault.message, fault.hint)
+  for (const fault of filled.faults) {
+    faults.add(["steps", ...fault.path], "value", "reference", fault.message, fault.hint)
+    faults.hole(["steps", ...fault.path])
+  }
 
   const value: JsonObject = "steps" in set.value ? { ...set.value, steps: filled.value } : set.value
   const envelope = decodeBlock(top, value, vocabulary("key", envelopeKeys, envelopeNotes))
@@ -179,7 +193,7 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
     if (list.length > before) bad.add(name)
     return decoded === undefined ? [] : [decoded]
   })
-  const names = written.map(([name]) => name)
+  const names = new Set(written.map(([name]) => name))
   const kinds = new Map(steps.map((step) => [step.name, step.definition]))
   const resolved = steps.map((step) => ({ ...step, refs: resolveInputs(step, names, kinds, faults) }))
   const order = inRunningOrder(resolved, faults)

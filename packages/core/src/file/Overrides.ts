@@ -13,8 +13,9 @@ export interface Override {
 export const parseOverride = (text: string): Override | { readonly text: string; readonly problem: string } => {
   const equals = text.indexOf("=")
   const names = equals > 0 ? text.slice(0, equals).split(".") : []
-  if (names.length < 2 || names.some((name) => name === "")) {
-    return { text, problem: "write --set params.NAME=VALUE or --set STEP.PARAM=VALUE" }
+  const isSeed = names.length === 1 && names[0] === "seed"
+  if ((names.length < 2 && !isSeed) || names.some((name) => name === "")) {
+    return { text, problem: "write --set params.NAME=VALUE, --set STEP.PARAM=VALUE or --set seed=N" }
   }
   const [head, ...rest] = names as [string, ...Array<string>]
   const path = head === "params" ? names : head === "seed" ? names : ["steps", head, "with", ...rest]

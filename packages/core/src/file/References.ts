@@ -1,7 +1,7 @@
 import type { OutputRef } from "../Pipeline.ts"
 import type { Step } from "../Step.ts"
 import type { Faults } from "./Decode.ts"
-import { suggest } from "./Suggest.ts"
+import { nearest, suggest } from "./Suggest.ts"
 
 interface Referring {
   readonly name: string
@@ -12,7 +12,7 @@ interface Referring {
 /** Resolves `step` and `step.output`; a name alone means the step's main output. */
 export const resolveInputs = (
   step: Referring,
-  names: ReadonlyArray<string>,
+  names: ReadonlySet<string>,
   kinds: ReadonlyMap<string, Step>,
   faults: Faults
 ): Readonly<Record<string, OutputRef>> => {
@@ -23,13 +23,14 @@ export const resolveInputs = (
     if (!Object.hasOwn(ports, port)) {
       const hint = suggest(port, Object.keys(ports))
       faults.add(path, "key", "unknown_port", `\`${step.definition.kind}\` has no input \`${port}\``, hint)
-      continue
     }
     const ref = resolveReference(reference, names, kinds, (code, message, hint) => faults.add(path, "value", code, message, hint))
-    if (ref !== undefined) refs[port] = ref
+    if (ref !== undefined && Object.hasOwn(ports, port)) refs[port] = ref
   }
+  const misspelt = Object.keys(step.inputs).filter((port) => !Object.hasOwn(ports, port))
   for (const [port, { description, optional }] of Object.entries(ports)) {
     if (optional === true || Object.hasOwn(step.inputs, port)) continue
+    if (misspelt.some((name) => nearest(name, [port]) !== undefined)) continue // told already, with this one as the mend
     const at = Object.keys(step.inputs).length > 0 ? ["steps", step.name, "in"] : ["steps", step.name]
     faults.add(at, "key", "missing_input", `input \`${port}\` of \`${step.name}\` comes from nowhere`, `${port}: ${description}`)
   }
@@ -38,13 +39,13 @@ export const resolveInputs = (
 
 const resolveReference = (
   reference: string,
-  names: ReadonlyArray<string>,
+  names: ReadonlySet<string>,
   kinds: ReadonlyMap<string, Step>,
   refuse: (code: string, message: string, hint: string) => void
 ): OutputRef | undefined => {
   const [step = "", ...rest] = reference.split(".")
-  if (!names.includes(step)) {
-    refuse("unknown_step", `no step is called \`${step}\``, suggest(step, names))
+  if (!names.has(step)) {
+    refuse("unknown_step", `no step is called \`${step}\``, suggest(step, [...names]))
     return undefined
   }
   const kind = kinds.get(step)

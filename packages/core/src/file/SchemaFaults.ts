@@ -1,7 +1,7 @@
 import { Schema, SchemaIssue } from "effect"
 import type { Json, JsonObject } from "../Json.ts"
 import type { Path } from "./Document.ts"
-import { suggest } from "./Suggest.ts"
+import { nearest, suggest } from "./Suggest.ts"
 
 /** A fault of a value against its Schema, in the file's words. `at` says whether the key or the value is to be marked. */
 export interface SchemaFault {
@@ -35,8 +35,13 @@ const show = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
+const types: Readonly<Record<string, string>> = { string: "text", number: "a number", boolean: "true or false", object: "a map", array: "a list" }
+
 // "Expected a value greater than 0" -> "a value greater than 0", in our own frame.
-const wanted = (message: string): string => message.replace(/^Expected /u, "").replace(/, (got|actual) .*$/u, "")
+const wanted = (message: string): string => {
+  const text = message.replace(/^Expected /u, "").replace(/, (got|actual) .*$/u, "")
+  return types[text] ?? text.replace(/ \| /gu, " or ")
+}
 
 const hintOf = (vocabulary: Vocabulary, path: Path): string => {
   const about = vocabulary.describe(String(path[0] ?? ""))
@@ -69,7 +74,28 @@ export const decodeBlock = <S extends Schema.Codec<any, any>>(
     const message = `\`${path.join(".")}\` must be ${wanted(issue.message)}, and is ${show(found)}`
     return { path, at: "value", code: "wrong_value", message, hint: hintOf(vocabulary, path) }
   })
-  return { faults }
+  return { faults: withoutEchoes(faults) }
+}
+
+const parentOf = (path: Path) => path.slice(0, -1).join(".")
+
+/** A misspelt key is one mistake, not two: where it is near a missing one, only its own fault is told, with the mend. */
+const withoutEchoes = (faults: ReadonlyArray<SchemaFault>): ReadonlyArray<SchemaFault> => {
+  const unknown = faults.filter((fault) => fault.code.startsWith("unknown_"))
+  const missing = faults.filter((fault) => fault.code.startsWith("missing_"))
+  const meant = new Map<SchemaFault, SchemaFault>()
+  for (const fault of unknown) {
+    const siblings = missing.filter((other) => parentOf(other.path) === parentOf(fault.path))
+    const near = nearest(String(fault.path.at(-1)), siblings.map((other) => String(other.path.at(-1))))
+    const match = siblings.find((other) => String(other.path.at(-1)) === near)
+    if (match !== undefined) meant.set(fault, match)
+  }
+  const dropped = new Set(meant.values())
+  return faults.flatMap((fault) => {
+    if (dropped.has(fault)) return []
+    const match = meant.get(fault)
+    return match === undefined ? [fault] : [{ ...fault, hint: `did you mean \`${match.path.at(-1)}\`?` }]
+  })
 }
 
 export const isRecord = (value: Json | undefined): value is JsonObject =>

@@ -24,14 +24,12 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
     }
     sources[step.name] = found
   }
-  const unread = new Set(pipeline.steps.filter((s) => Object.keys(s.sources).some((name) => sources[s.name]?.[name] === undefined)).map((s) => s.name))
+  const unread = pipeline.steps.filter((step) => Object.keys(step.sources).some((name) => sources[step.name]?.[name] === undefined))
   const heads = Object.fromEntries(
     Object.entries(sources).map(([step, found]) => [step, Object.fromEntries(Object.entries(found).map(([name, source]) => [name, source.head]))])
   )
-  const checked = checkTypes(pipeline, heads)
-  // A step whose source could not be read says so already: what its columns would have been is not known.
-  const typed = checked.faults.filter((fault) => unread.size === 0 || fault.code !== "type")
-  faults.push(...typed)
+  const checked = checkTypes(pipeline, heads, new Set(unread.map((step) => step.name)))
+  faults.push(...checked.faults)
   if (faults.length > 0) {
     return yield* new PipelineFaults({ faults: sortFaults(faults), text: pipeline.document.text })
   }
