@@ -73,11 +73,12 @@ const reduction: OwnKernel = (call) =>
   compute(call, ([out], [x]) => {
     const axes = call.node.params.axes!
     const shape = call.inputs[0]!.shape
-    const [first, last] = [Math.min(...axes), Math.max(...axes)]
-    if (last - first + 1 !== axes.length) throw new Error("only neighbouring axes can be reduced")
-    const reduced = sizeOf(shape.slice(first, last + 1))
+    const first = Math.min(...axes, shape.length)
+    const end = first + axes.length
+    if (axes.some((axis) => axis >= end)) throw new Error("only neighbouring axes can be reduced")
+    const reduced = sizeOf(shape.slice(first, end))
     const scale = call.node.op === "Mean" ? 1 / reduced : 1
-    reduce(floats(out!), floats(x!), sizeOf(shape.slice(0, first)), reduced, sizeOf(shape.slice(last + 1)), scale)
+    reduce(floats(out!), floats(x!), sizeOf(shape.slice(0, first)), reduced, sizeOf(shape.slice(end)), scale)
   })
 
 const biasAddGrad: OwnKernel = (call) =>
