@@ -12,7 +12,11 @@ export interface Derivative<In extends string, Out extends string, Keep> {
 }
 
 interface Definition<In extends string, Out extends string, Keep, Options> {
-  readonly forward: (g: Builder, inputs: Named<In>, options: Options) => { readonly outputs: Named<Out>; readonly keep: Keep }
+  readonly forward: (
+    g: Builder,
+    inputs: Named<In>,
+    options: Options
+  ) => { readonly outputs: Named<Out>; readonly keep: Keep }
   /** Called with the gradient of every output; gives those of the inputs that are wanted. */
   readonly backward: (
     g: Builder,

@@ -26,7 +26,6 @@ export type Attr =
 type Output = readonly [DType, Shape]
 type Inputs = ReadonlyArray<Tensor>
 
-
 /**
  * How the interpreter runs a node: a kernel of the tfjs backend, with the names of its inputs and its attributes; one of our own
  * kernels on typed arrays; or nothing at all: an alias is its first input, and what only computes shapes is known beforehand.
@@ -56,7 +55,11 @@ const type = (dtype: DType): Attr => ({ type: dtype })
 const T = ([x]: Inputs) => ({ T: type(x!.dtype) })
 const index32 = type("int32")
 const none = () => ({})
-const tfjs = (kernel: string, inputs: ReadonlyArray<string>, attrs: (inputs: Inputs, params: Params) => object = none): Kernel => ({
+const tfjs = (
+  kernel: string,
+  inputs: ReadonlyArray<string>,
+  attrs: (inputs: Inputs, params: Params) => object = none
+): Kernel => ({
   by: "tfjs",
   kernel,
   inputs,
@@ -73,7 +76,12 @@ const given = ([x]: Inputs, p: Params): ReadonlyArray<Output> => [[p.dtype ?? x?
 const like = ([x]: Inputs): ReadonlyArray<Output> => [[x!.dtype, x!.shape]]
 const nothing = (): ReadonlyArray<Output> => []
 
-const unary = (kernel: string): Primitive => ({ attrs: T, outputs: like, kernel: tfjs(kernel, ["x"]), flops: perElement(1) })
+const unary = (kernel: string): Primitive => ({
+  attrs: T,
+  outputs: like,
+  kernel: tfjs(kernel, ["x"]),
+  flops: perElement(1)
+})
 const binary = (result?: DType): Primitive => ({
   attrs: T,
   outputs: ([a, b]) => [[result ?? a!.dtype, broadcast(a!.shape, b!.shape)]],
@@ -102,7 +110,11 @@ function matrixProduct([a, b]: Inputs, p: Params): { readonly shape: Shape; read
 }
 
 const matmul = (transposeA: string, transposeB: string): Primitive => ({
-  attrs: ([a], p) => ({ T: type(a!.dtype), [transposeA]: { bool: p.transposeA! }, [transposeB]: { bool: p.transposeB! } }),
+  attrs: ([a], p) => ({
+    T: type(a!.dtype),
+    [transposeA]: { bool: p.transposeA! },
+    [transposeB]: { bool: p.transposeB! }
+  }),
   outputs: (inputs, p) => [[inputs[0]!.dtype, matrixProduct(inputs, p).shape]],
   kernel: own,
   flops: (inputs, [y], p) => product([2, matrixProduct(inputs, p).depth, ...y!.shape])
@@ -114,11 +126,18 @@ const biasFormat: Attr = { string: "NHWC" }
 const table = {
   // Sources of values
   Const: {
-    attrs: (_, p) => ({ dtype: type(p.dtype!), value: { tensor: { dtype: p.dtype!, shape: p.shape!, values: p.values! } } }),
+    attrs: (_, p) => ({
+      dtype: type(p.dtype!),
+      value: { tensor: { dtype: p.dtype!, shape: p.shape!, values: p.values! } }
+    }),
     outputs: given,
     kernel: own
   },
-  Placeholder: { attrs: (_, p) => ({ dtype: type(p.dtype!), shape: { shape: p.shape! } }), outputs: given, kernel: own },
+  Placeholder: {
+    attrs: (_, p) => ({ dtype: type(p.dtype!), shape: { shape: p.shape! } }),
+    outputs: given,
+    kernel: own
+  },
   Fill: {
     attrs: ([, value]) => ({ T: type(value!.dtype), index_type: index32 }),
     outputs: ([, value], p) => [[value!.dtype, p.shape!]],
@@ -175,7 +194,12 @@ const table = {
   GreaterEqual: binary("bool"),
   NotEqual: { ...binary("bool"), attrs: ([a]) => ({ T: type(a!.dtype), incompatible_shape_error: { bool: true } }) },
   TanhGrad: { attrs: T, outputs: like, kernel: own, flops: perElement(3) },
-  AddN: { attrs: (inputs) => ({ ...T(inputs), N: { int: inputs.length } }), outputs: like, kernel: own, flops: perElement(1) },
+  AddN: {
+    attrs: (inputs) => ({ ...T(inputs), N: { int: inputs.length } }),
+    outputs: like,
+    kernel: own,
+    flops: perElement(1)
+  },
   Cast: {
     attrs: ([x], p) => ({ SrcT: type(x!.dtype), DstT: type(p.dtype!), Truncate: { bool: false } }),
     outputs: ([x], p) => [[p.dtype!, x!.shape]],
@@ -202,7 +226,12 @@ const table = {
   Sum: reduction,
   Mean: reduction,
   L2Loss: { attrs: T, outputs: ([x]) => [[x!.dtype, []]], kernel: own, flops: ([x]) => product([2, ...x!.shape]) },
-  Softmax: { attrs: T, outputs: like, kernel: tfjs("Softmax", ["logits"], ([x]) => ({ dim: x!.shape.length - 1 })), flops: perElement(5) },
+  Softmax: {
+    attrs: T,
+    outputs: like,
+    kernel: tfjs("Softmax", ["logits"], ([x]) => ({ dim: x!.shape.length - 1 })),
+    flops: perElement(5)
+  },
   SparseSoftmaxCrossEntropyWithLogits: {
     attrs: ([logits, labels]) => ({ T: type(logits!.dtype), Tlabels: type(labels!.dtype) }),
     outputs: ([logits]) => [

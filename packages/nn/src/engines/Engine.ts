@@ -60,7 +60,8 @@ export class UnknownName extends Error {
   readonly given: string
   readonly known: ReadonlyArray<string>
   constructor(kind: "function" | "feed" | "variable", given: string, known: ReadonlyArray<string>) {
-    const some = known.length > 12 ? `${known.slice(0, 12).join(", ")}, and ${known.length - 12} more` : known.join(", ")
+    const some =
+      known.length > 12 ? `${known.slice(0, 12).join(", ")}, and ${known.length - 12} more` : known.join(", ")
     super(`the program has no ${kind} "${given}"; it has ${some}`)
     this.kind = kind
     this.given = given
@@ -94,7 +95,14 @@ export function functionOf(program: Program, name: string): ProgramFunction {
 function bindFeed(name: string, tensor: Tensor, feed: Feed, sizes: Record<string, number>): Bound {
   const shape = typeof feed === "number" ? [] : "shape" in feed ? feed.shape : [feed.length]
   const float = tensor.dtype === "float32"
-  const data = typeof feed === "number" ? (float ? Float32Array.of(feed) : Int32Array.of(feed)) : "shape" in feed ? feed.data : feed
+  const data =
+    typeof feed === "number"
+      ? float
+        ? Float32Array.of(feed)
+        : Int32Array.of(feed)
+      : "shape" in feed
+        ? feed.data
+        : feed
   if (data instanceof Float32Array !== float) throw new BadFeed(name, `must be ${tensor.dtype}`)
   if (shape.length !== tensor.shape.length) {
     throw new BadFeed(name, `has shape [${shape.join(", ")}], and must have [${tensor.shape.join(", ")}]`)
@@ -102,7 +110,8 @@ function bindFeed(name: string, tensor: Tensor, feed: Feed, sizes: Record<string
   tensor.shape.forEach((dim, axis) => {
     const got = shape[axis]!
     if (typeof dim === "string" && sizes[dim] === undefined) sizes[dim] = got
-    else if (bindDim(dim, sizes) !== got) throw new BadFeed(name, `has ${got} along axis ${axis}, and must have ${dim} = ${bindDim(dim, sizes)}`)
+    else if (bindDim(dim, sizes) !== got)
+      throw new BadFeed(name, `has ${got} along axis ${axis}, and must have ${dim} = ${bindDim(dim, sizes)}`)
   })
   const count = shape.reduce((a, b) => a * b, 1)
   if (data.length !== count) throw new BadFeed(name, `holds ${data.length} values, and its shape says ${count}`)
@@ -113,11 +122,15 @@ function bindFeed(name: string, tensor: Tensor, feed: Feed, sizes: Record<string
  * Checks feeds against a function and gives them the sizes of its symbols, so that no engine meets a shape that does not fit.
  * What the function does not know is an error too: a misspelt feed never passes in silence.
  */
-export function bindFeeds(fn: ProgramFunction, given: Feeds): { readonly bound: ReadonlyArray<Bound>; readonly sizes: Sizes } {
+export function bindFeeds(
+  fn: ProgramFunction,
+  given: Feeds
+): { readonly bound: ReadonlyArray<Bound>; readonly sizes: Sizes } {
   const feeds = fn.prepare === undefined ? given : fn.prepare(given)
   const sizes: Record<string, number> = {}
   for (const name of Object.keys(feeds)) {
-    if (!(name in fn.feeds) && !fn.idle.has(name)) throw new UnknownName("feed", name, [...Object.keys(fn.feeds), ...fn.idle])
+    if (!(name in fn.feeds) && !fn.idle.has(name))
+      throw new UnknownName("feed", name, [...Object.keys(fn.feeds), ...fn.idle])
   }
   const bound = Object.entries(fn.feeds).map(([name, tensor]) => {
     const feed = feeds[name]

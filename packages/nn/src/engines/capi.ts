@@ -102,7 +102,11 @@ class CapiSession implements Session {
   async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
     const entries = [...values].map(([name, data]) => ({ ...writeOf(this.#program, name, data), data }))
     if (entries.length === 0) return
-    await this.#execute("write", entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })), entries.map(({ done }) => done))
+    await this.#execute(
+      "write",
+      entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })),
+      entries.map(({ done }) => done)
+    )
   }
 
   async run(name: string, feeds: Parameters<Session["run"]>[1]): Promise<Record<string, Values>> {
@@ -114,7 +118,11 @@ class CapiSession implements Session {
   async read(names: Iterable<string>): Promise<Map<string, Float32Array>> {
     const wanted = [...names]
     if (wanted.length === 0) return new Map()
-    const results = await this.#execute("read", [], wanted.map((name) => readOf(this.#program, name)))
+    const results = await this.#execute(
+      "read",
+      [],
+      wanted.map((name) => readOf(this.#program, name))
+    )
     return new Map(wanted.map((name, i) => [name, results[i] as Float32Array]))
   }
 
@@ -125,7 +133,8 @@ class CapiSession implements Session {
   }
 
   #check(operation: string): void {
-    if (this.#api.code(this.#status) !== 0) throw new EngineFailure("capi", operation, this.#api.message(this.#status) as string)
+    if (this.#api.code(this.#status) !== 0)
+      throw new EngineFailure("capi", operation, this.#api.message(this.#status) as string)
   }
 
   /** TF_Output[]: the operation's address and the output's index, two words each. */
@@ -149,7 +158,12 @@ class CapiSession implements Session {
   }
 
   #allocate({ data, shape, tensor }: Input): bigint {
-    const handle = this.#api.allocate(tensorflowType[tensor.dtype], BigInt64Array.from(shape, BigInt), shape.length, data.byteLength)
+    const handle = this.#api.allocate(
+      tensorflowType[tensor.dtype],
+      BigInt64Array.from(shape, BigInt),
+      shape.length,
+      data.byteLength
+    )
     if (data.byteLength > 0) {
       const memory = new Uint8Array(this.#koffi.view(this.#api.data(handle), data.byteLength))
       memory.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
@@ -164,12 +178,29 @@ class CapiSession implements Session {
     return dtype === "int32" ? new Int32Array(copy) : new Float32Array(copy)
   }
 
-  async #execute(operation: string, inputs: ReadonlyArray<Input>, fetches: ReadonlyArray<Tensor>): Promise<ReadonlyArray<Values>> {
+  async #execute(
+    operation: string,
+    inputs: ReadonlyArray<Input>,
+    fetches: ReadonlyArray<Tensor>
+  ): Promise<ReadonlyArray<Values>> {
     const feeds = this.#outputs(inputs.map(({ tensor }) => tensor))
     const outputs = this.#outputs(fetches)
     const values = BigUint64Array.from(inputs, (input) => this.#allocate(input))
     const results = new BigUint64Array(fetches.length)
-    const args = [this.#session, null, feeds, values, inputs.length, outputs, results, fetches.length, null, 0, null, this.#status]
+    const args = [
+      this.#session,
+      null,
+      feeds,
+      values,
+      inputs.length,
+      outputs,
+      results,
+      fetches.length,
+      null,
+      0,
+      null,
+      this.#status
+    ]
     await new Promise<void>((resolve, reject) => {
       this.#api.run.async(...args, (error: Error | null) => (error === null ? resolve() : reject(error)))
     })

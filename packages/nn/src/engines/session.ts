@@ -4,7 +4,16 @@ import { join } from "node:path"
 import type { Tensor } from "../graph/Graph.ts"
 import type { Program, Values } from "../graph/Program.ts"
 import { savedModel, tensorflowType } from "../lower/graphDef.ts"
-import { bindFeeds, type Engine, EngineFailure, EngineUnavailable, functionOf, readOf, type Session, writeOf } from "./Engine.ts"
+import {
+  bindFeeds,
+  type Engine,
+  EngineFailure,
+  EngineUnavailable,
+  functionOf,
+  readOf,
+  type Session,
+  writeOf
+} from "./Engine.ts"
 import { loadTensorflow, type TensorflowLocation } from "./tensorflowLibrary.ts"
 
 /** The part of @tensorflow/tfjs-node-gpu's addon that is used: tensors by number, and runs of a loaded SavedModel. */
@@ -85,7 +94,11 @@ class AddonSession implements Session {
   async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
     const entries = [...values].map(([name, data]) => ({ ...writeOf(this.#program, name, data), data }))
     if (entries.length === 0) return
-    this.#execute("write", entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })), entries.map(({ done }) => done))
+    this.#execute(
+      "write",
+      entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })),
+      entries.map(({ done }) => done)
+    )
   }
 
   async run(name: string, feeds: Parameters<Session["run"]>[1]): Promise<Record<string, Values>> {
@@ -98,7 +111,11 @@ class AddonSession implements Session {
   async read(names: Iterable<string>): Promise<Map<string, Float32Array>> {
     const wanted = [...names]
     if (wanted.length === 0) return new Map()
-    const results = this.#execute("read", [], wanted.map((name) => readOf(this.#program, name)))
+    const results = this.#execute(
+      "read",
+      [],
+      wanted.map((name) => readOf(this.#program, name))
+    )
     return new Map(wanted.map((name, i) => [name, results[i] as Float32Array]))
   }
 
@@ -107,7 +124,9 @@ class AddonSession implements Session {
   }
 
   #execute(operation: string, inputs: ReadonlyArray<Input>, fetches: ReadonlyArray<Tensor>): ReadonlyArray<Values> {
-    const ids = inputs.map(({ data, shape, tensor }) => this.#binding.createTensor(shape, tensorflowType[tensor.dtype], copyOf(data)))
+    const ids = inputs.map(({ data, shape, tensor }) =>
+      this.#binding.createTensor(shape, tensorflowType[tensor.dtype], copyOf(data))
+    )
     const names = inputs.map(({ tensor }) => tensor.node.name).join()
     let outputs: ReadonlyArray<{ readonly id: number }>
     try {

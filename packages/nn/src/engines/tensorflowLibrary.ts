@@ -32,11 +32,11 @@ export async function loadTensorflow(
   threads: number | undefined
 ): Promise<LoadedTensorflow> {
   const path = join(library, "libtensorflow_cc.so.2")
+  if (!existsSync(path)) throw new EngineUnavailable(engine, `${path} does not exist`)
   if (loaded !== undefined) {
     if (loaded.path !== path) throw new EngineUnavailable(engine, `this process has already loaded ${loaded.path}`)
     return loaded
   }
-  if (!existsSync(path)) throw new EngineUnavailable(engine, `${path} does not exist`)
   const count = String(threads ?? availableParallelism())
   process.env["TF_ENABLE_ONEDNN_OPTS"] ??= "1"
   process.env["TF_NUM_INTRAOP_THREADS"] ??= count
@@ -45,9 +45,33 @@ export async function loadTensorflow(
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"
   const { default: koffi } = await import("koffi")
   try {
-    loaded = { path, library: koffi.load(path), koffi }
+    loaded = { path, library: withoutStderr(koffi, () => koffi.load(path)), koffi }
   } catch (cause) {
     throw new EngineUnavailable(engine, `${path} does not load: ${(cause as Error).message}`, { cause })
   }
   return loaded
+}
+
+const STDERR = 2
+const WRITE_ONLY = 1
+
+/**
+ * Runs `body` with the process's stderr pointing nowhere: TensorFlow announces oneDNN while it loads, before it looks at its log level.
+ * What goes wrong is thrown, not printed.
+ */
+function withoutStderr<A>(koffi: Koffi, body: () => A): A {
+  const libc = koffi.load("libc.so.6")
+  const duplicate = libc.func("int dup(int fd)")
+  const replace = libc.func("int dup2(int from, int to)")
+  const close = libc.func("int close(int fd)")
+  const kept = duplicate(STDERR) as number
+  const nowhere = libc.func("int open(const char* path, int flags)")("/dev/null", WRITE_ONLY) as number
+  replace(nowhere, STDERR)
+  try {
+    return body()
+  } finally {
+    replace(kept, STDERR)
+    close(kept)
+    close(nowhere)
+  }
 }

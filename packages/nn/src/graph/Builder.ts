@@ -1,6 +1,16 @@
 import type { Params } from "../primitives.ts"
 import { type Dim, product, type Shape } from "./dims.ts"
-import { type DType, type Graph, isSymbolic, type Node, type NodeOptions, type OpName, reachable, type Tensor, type Variable } from "./Graph.ts"
+import {
+  type DType,
+  type Graph,
+  isSymbolic,
+  type Node,
+  type NodeOptions,
+  type OpName,
+  reachable,
+  type Tensor,
+  type Variable
+} from "./Graph.ts"
 import type { ProgramFunction } from "./Program.ts"
 
 /** A coarse operation as it was applied: what reverse mode walks back over. */
@@ -135,7 +145,10 @@ export class Builder {
     const key = dims.join()
     let tensor = this.#vectors.get(key)
     if (tensor === undefined) {
-      tensor = this.#one("Pack", dims.map((dim) => this.size(dim)))
+      tensor = this.#one(
+        "Pack",
+        dims.map((dim) => this.size(dim))
+      )
       this.#vectors.set(key, tensor)
     }
     return tensor
@@ -224,7 +237,8 @@ export class Builder {
 
   /** The same elements in another shape; one symbolic dim costs nothing, more of them a Pack. */
   reshape(x: Tensor, shape: Shape): Tensor {
-    if (product(x.shape) !== product(shape)) throw new Error(`[${x.shape.join(", ")}] cannot be shaped [${shape.join(", ")}]`)
+    if (product(x.shape) !== product(shape))
+      throw new Error(`[${x.shape.join(", ")}] cannot be shaped [${shape.join(", ")}]`)
     if (x.shape.join() === shape.join()) return x
     const symbolic = shape.filter(isSymbolic).length
     const target = symbolic === 1 ? this.ints(shape.map((dim) => (isSymbolic(dim) ? -1 : dim))) : this.vector(shape)
@@ -244,7 +258,9 @@ export class Builder {
   padEnd(x: Tensor, axis: number, size: Dim): Tensor {
     const missing = this.sub(this.size(size), this.size(x.shape[axis]!))
     const amounts = x.shape.flatMap((_, i) => [this.int(0), i === axis ? missing : this.int(0)])
-    const paddings = this.#one("Reshape", [this.#one("Pack", amounts), this.ints([x.shape.length, 2])], { shape: [x.shape.length, 2] })
+    const paddings = this.#one("Reshape", [this.#one("Pack", amounts), this.ints([x.shape.length, 2])], {
+      shape: [x.shape.length, 2]
+    })
     const shape = x.shape.map((dim, i) => (i === axis ? size : dim))
     return this.#one("PadV2", [x, paddings, this.scalar(0)], { shape })
   }
@@ -293,7 +309,10 @@ export class Builder {
   finish(fetches: Readonly<Record<string, Tensor>>, options: FinishOptions = {}): ProgramFunction {
     const control = options.after ?? []
     const named = Object.fromEntries(
-      Object.entries(fetches).map(([name, tensor]) => [name, this.identity(tensor, { name: `${this.name}/out/${name}`, control })])
+      Object.entries(fetches).map(([name, tensor]) => [
+        name,
+        this.identity(tensor, { name: `${this.name}/out/${name}`, control })
+      ])
     )
     const needed = new Set(reachable(Object.values(named).map((tensor) => tensor.node)))
     const entries = Object.entries(this.#feeds)

@@ -49,7 +49,9 @@ export class Graph {
     this.#names.add(name)
     const outputs: Array<Tensor> = []
     const node: Node = { id: this.nodes.length, name, op, inputs, control, params, outputs }
-    primitives[op].outputs(inputs, params).forEach(([dtype, shape], index) => outputs.push({ node, index, dtype, shape }))
+    primitives[op]
+      .outputs(inputs, params)
+      .forEach(([dtype, shape], index) => outputs.push({ node, index, dtype, shape }))
     this.nodes.push(node)
     return node
   }
@@ -69,10 +71,12 @@ export class Graph {
   variable(name: string, shape: ReadonlyArray<number>): Variable {
     const known = this.variables.get(name)
     if (known !== undefined) {
-      if (known.shape.join() !== shape.join()) throw new Error(`"${name}" is [${known.shape.join()}], not [${shape.join()}]`)
+      if (known.shape.join() !== shape.join())
+        throw new Error(`"${name}" is [${known.shape.join()}], not [${shape.join()}]`)
       return known
     }
-    const handle = this.add("VarHandleOp", [], { dtype: "float32", shape, variable: name }, `variables/${name}`, []).outputs[0]!
+    const handle = this.add("VarHandleOp", [], { dtype: "float32", shape, variable: name }, `variables/${name}`, [])
+      .outputs[0]!
     const variable = { name, shape, handle }
     this.variables.set(name, variable)
     return variable

@@ -1,7 +1,11 @@
 import type { Graph, Tensor } from "./Graph.ts"
 
 /** What a caller hands to a run: a scalar, a vector, or values with their shape. */
-export type Feed = number | Float32Array | Int32Array | { readonly data: Float32Array | Int32Array; readonly shape: ReadonlyArray<number> }
+export type Feed =
+  | number
+  | Float32Array
+  | Int32Array
+  | { readonly data: Float32Array | Int32Array; readonly shape: ReadonlyArray<number> }
 export type Feeds = Readonly<Record<string, Feed>>
 export type Values = Float32Array | Int32Array
 

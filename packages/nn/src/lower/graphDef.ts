@@ -31,7 +31,10 @@ function attrProto(attr: Attr): ProtobufWriter {
   if ("string" in attr) return writer.string(2, attr.string)
   if ("shape" in attr) return writer.message(7, shapeProto(attr.shape))
   const { dtype, shape, values } = attr.tensor
-  const tensor = new ProtobufWriter().int(1, tensorflowType[dtype]).message(2, shapeProto(shape)).bytes(4, contentOf(dtype, values))
+  const tensor = new ProtobufWriter()
+    .int(1, tensorflowType[dtype])
+    .message(2, shapeProto(shape))
+    .bytes(4, contentOf(dtype, values))
   return writer.message(8, tensor)
 }
 
@@ -62,5 +65,8 @@ export function graphDef(graph: Graph): Uint8Array {
  */
 export function savedModel(graph: Graph): Uint8Array {
   const info = new ProtobufWriter().string(4, "serve").string(5, "2.21.0")
-  return new ProtobufWriter().int(1, 1).message(2, new ProtobufWriter().message(1, info).bytes(2, graphDef(graph))).finish()
+  return new ProtobufWriter()
+    .int(1, 1)
+    .message(2, new ProtobufWriter().message(1, info).bytes(2, graphDef(graph)))
+    .finish()
 }

@@ -27,9 +27,7 @@ export class ProtobufWriter {
   }
 
   bytes(field: number, value: Uint8Array): this {
-    return this.#varint((field << 3) | 2)
-      .#varint(value.length)
-      .#push(value)
+    return this.#varint((field << 3) | 2).#varint(value.length).#push(value)
   }
 
   string(field: number, value: string): this {

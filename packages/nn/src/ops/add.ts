@@ -10,7 +10,8 @@ import type { Tensor } from "../graph/Graph.ts"
  */
 export const add = operation("add", {
   forward: (g, { a, b }: Readonly<Record<"a" | "b", Tensor>>) => {
-    if (a.shape.join() !== b.shape.join()) throw new Error(`add: [${a.shape.join(", ")}] and [${b.shape.join(", ")}] differ`)
+    if (a.shape.join() !== b.shape.join())
+      throw new Error(`add: [${a.shape.join(", ")}] and [${b.shape.join(", ")}] differ`)
     return { outputs: { y: g.add(a, b) }, keep: undefined }
   },
   backward: (_, { y: dy }) => ({ a: dy, b: dy })

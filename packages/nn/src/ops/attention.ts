@@ -43,7 +43,10 @@ export const attention = operation("attention", {
     const weights = g.softmax(g.add(g.batchMatmul(qh, kh, false, true), options.bias))
     const mask = options.dropout === undefined ? undefined : dropoutMask(g, weights.shape, options.dropout)
     const dropped = mask === undefined ? weights : g.mul(weights, mask)
-    return { outputs: { y: fromHeads(g, g.batchMatmul(dropped, vh)) }, keep: { dropped, kh, mask, qh, scale, vh, weights } }
+    return {
+      outputs: { y: fromHeads(g, g.batchMatmul(dropped, vh)) },
+      keep: { dropped, kh, mask, qh, scale, vh, weights }
+    }
   },
   backward: (g, { y }, { keep: { dropped, kh, mask, qh, scale, vh, weights }, wants }, options) => {
     const dy = toHeads(g, y, options)

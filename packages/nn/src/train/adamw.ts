@@ -20,7 +20,10 @@ export interface Update {
 }
 
 /** Names of the moments of a parameter, as PyTorch spells them. */
-export const momentNames = (parameter: string): readonly [string, string] => [`exp_avg/${parameter}`, `exp_avg_sq/${parameter}`]
+export const momentNames = (parameter: string): readonly [string, string] => [
+  `exp_avg/${parameter}`,
+  `exp_avg_sq/${parameter}`
+]
 
 export const momentsOf = (g: Builder, { name, shape }: Variable): readonly [Variable, Variable] => {
   const [first, second] = momentNames(name)
@@ -34,7 +37,11 @@ export const momentsOf = (g: Builder, { name, shape }: Variable): readonly [Vari
  *
  * `optimizer_step` counts from 1.
  */
-export function adamwFeeds({ betas: [beta1, beta2], eps, weight_decay }: AdamWOptions, learningRate: number, optimizerStep: number): Feeds {
+export function adamwFeeds(
+  { betas: [beta1, beta2], eps, weight_decay }: AdamWOptions,
+  learningRate: number,
+  optimizerStep: number
+): Feeds {
   const root = Math.sqrt(1 - beta2 ** optimizerStep)
   return {
     step_size: (learningRate * root) / (1 - beta1 ** optimizerStep),
@@ -69,7 +76,12 @@ export const clipFactor = (g: Builder, norm: Tensor, maxGradNorm: number): Tenso
  *
  * @param factor float32 [] that gradients are multiplied with, or none
  */
-export function adamw(g: Builder, updates: ReadonlyArray<Update>, options: AdamWOptions, factor: Tensor | undefined): Array<Node> {
+export function adamw(
+  g: Builder,
+  updates: ReadonlyArray<Update>,
+  options: AdamWOptions,
+  factor: Tensor | undefined
+): Array<Node> {
   const stepSize = g.feed("step_size", "float32", [])
   const epsilon = g.feed("epsilon", "float32", [])
   const kept = g.feed("kept", "float32", [])
@@ -83,6 +95,11 @@ export function adamw(g: Builder, updates: ReadonlyArray<Update>, options: AdamW
       control.push(g.assign(variable, g.mul(g.readAfter(variable, [clipped.node]), kept), [...control]))
     }
     const moments = momentsOf(g, variable).map(({ handle }) => handle)
-    return g.node("ResourceApplyAdam", [variable.handle, ...moments, zero, zero, stepSize, ...betas, epsilon, clipped], {}, { control })
+    return g.node(
+      "ResourceApplyAdam",
+      [variable.handle, ...moments, zero, zero, stepSize, ...betas, epsilon, clipped],
+      {},
+      { control }
+    )
   })
 }

@@ -5,10 +5,25 @@ import { type BertConfig, parseBertConfig } from "../models/bert/config.ts"
 import { initialWeights } from "../models/bert/weights.ts"
 import { fastestEngine, openForTest } from "../testing/engines.ts"
 import { largestDifference, matrix, pick } from "../testing/golden.ts"
-import { type ClassifierOptions, classifierProgram, type ClassifierProgram, defaultAdamW, featuresProgram, frozenBlocks } from "./classifier.ts"
+import {
+  type ClassifierOptions,
+  classifierProgram,
+  type ClassifierProgram,
+  defaultAdamW,
+  featuresProgram,
+  frozenBlocks
+} from "./classifier.ts"
 
 const config: BertConfig = {
-  ...parseBertConfig({ model_type: "bert", vocab_size: 50, hidden_size: 16, num_hidden_layers: 3, num_attention_heads: 4, intermediate_size: 32, max_position_embeddings: 24 }),
+  ...parseBertConfig({
+    model_type: "bert",
+    vocab_size: 50,
+    hidden_size: 16,
+    num_hidden_layers: 3,
+    num_attention_heads: 4,
+    intermediate_size: 32,
+    max_position_embeddings: 24
+  }),
   hidden_dropout_prob: 0,
   attention_probs_dropout_prob: 0,
   initializer_range: 0.3
@@ -46,21 +61,30 @@ const labels = [2, 0, 1, 0]
 function inputs(rows: ReadonlyArray<number>, width: number): Feeds {
   const chosen = rows.map((row) => texts[row]!)
   return {
-    input_ids: matrix(chosen.map((ids) => [...ids, ...new Array<number>(width - ids.length).fill(0)])),
+    input_ids: matrix(chosen.map((ids) => [...ids, ...Array.from({ length: width - ids.length }, () => 0)])),
     attention_mask: matrix(chosen.map((ids) => Array.from({ length: width }, (_, i) => (i < ids.length ? 1 : 0))))
   }
 }
 
-const batch = (rows: ReadonlyArray<number>, width: number): Feeds => ({ ...inputs(rows, width), labels: Int32Array.from(rows, (row) => labels[row]!) })
+const batch = (rows: ReadonlyArray<number>, width: number): Feeds => ({
+  ...inputs(rows, width),
+  labels: Int32Array.from(rows, (row) => labels[row]!)
+})
 const all = [0, 1, 2, 3]
-const stepFeeds = (step: number): Feeds => ({ count: 4, learning_rate: 1e-2, optimizer_step: step, seed: Int32Array.of(77, step) })
+const stepFeeds = (step: number): Feeds => ({
+  count: 4,
+  learning_rate: 1e-2,
+  optimizer_step: step,
+  seed: Int32Array.of(77, step)
+})
 
 describe("a BERT classifier", () => {
   it("learns one batch by heart", async () => {
     const program = classifierProgram({ ...base, config: { ...config, initializer_range: 0.05 } })
     const session = await start(program)
     const losses: Array<number> = []
-    for (let step = 1; step <= 40; step++) losses.push((await session.run("train", { ...batch(all, 8), ...stepFeeds(step) }))["loss"]![0]!)
+    for (let step = 1; step <= 40; step++)
+      losses.push((await session.run("train", { ...batch(all, 8), ...stepFeeds(step) }))["loss"]![0]!)
     expect(losses[0]).toBeGreaterThan(0.5)
     expect(losses.at(-1)).toBeLessThan(0.05)
     await session.close()
@@ -82,7 +106,8 @@ describe("a BERT classifier", () => {
     const plain = await session.run("gradients", { ...batch([0, 1], 6), count: 2 })
     const unsupervised = { ...batch([0, 1, 2], 16), labels: Int32Array.of(2, 0, -100) }
     const padded = await session.run("gradients", { ...unsupervised, count: 2 })
-    for (const name of program.trainable) expect(largestDifference(padded[name]!, [...plain[name]!]), name).toBeLessThan(1e-5)
+    for (const name of program.trainable)
+      expect(largestDifference(padded[name]!, [...plain[name]!]), name).toBeLessThan(1e-5)
     await session.close()
   })
 
@@ -94,14 +119,16 @@ describe("a BERT classifier", () => {
       const { count, seed, ...rates } = stepFeeds(step)
       const one = await whole.run("train", { ...batch(all, 8), ...stepFeeds(step) })
       let loss = 0
-      for (const rows of [[0], [1, 2], [3]]) loss += (await parts.run("accumulate", { ...batch(rows, 8), count: count!, seed: seed! }))["loss"]![0]!
+      for (const rows of [[0], [1, 2], [3]])
+        loss += (await parts.run("accumulate", { ...batch(rows, 8), count: count!, seed: seed! }))["loss"]![0]!
       const applied = await parts.run("apply", rates)
       expect(loss).toBeCloseTo(one["loss"]![0]!, 5)
       expect(applied["grad_norm"]![0]).toBeCloseTo(one["grad_norm"]![0]!, 5)
     }
     const [a, b] = [await whole.read(program.trainable), await parts.read(program.trainable)]
     // Adam divides by the gradient's own size, so that noise in a gradient that is truly zero moves its weight.
-    for (const [name, values] of a) if (!name.endsWith("key.bias")) expect(largestDifference(b.get(name)!, [...values]), name).toBeLessThan(2e-4)
+    for (const [name, values] of a)
+      if (!name.endsWith("key.bias")) expect(largestDifference(b.get(name)!, [...values]), name).toBeLessThan(2e-4)
     await whole.close()
     await parts.close()
   })
@@ -120,29 +147,35 @@ describe("a BERT classifier", () => {
     await session.close()
   })
 
-  it.each(engines)("resumes from what was read out as if it had never stopped, bit for bit, dropout included: %s", async (engine) => {
-    const program = classifierProgram({ ...base, dropout: { hidden: 0.2, attention: 0.1 } })
-    const names = [...program.trainable, ...program.optimizerState]
-    const straight = await start(program, engine)
-    const run = async (session: Session, steps: ReadonlyArray<number>) => {
-      const losses: Array<number> = []
-      for (const step of steps) losses.push((await session.run("train", { ...batch(all, 8), ...stepFeeds(step) }))["loss"]![0]!)
-      return losses
+  it.each(engines)(
+    "resumes from what was read out as if it had never stopped, bit for bit, dropout included: %s",
+    async (engine) => {
+      const program = classifierProgram({ ...base, dropout: { hidden: 0.2, attention: 0.1 } })
+      const names = [...program.trainable, ...program.optimizerState]
+      const straight = await start(program, engine)
+      const run = async (session: Session, steps: ReadonlyArray<number>) => {
+        const losses: Array<number> = []
+        for (const step of steps)
+          losses.push((await session.run("train", { ...batch(all, 8), ...stepFeeds(step) }))["loss"]![0]!)
+        return losses
+      }
+      const before = await run(straight, [1, 2])
+      const saved = await straight.read(names)
+      const rest = await run(straight, [3, 4])
+      const resumed = await start(program, engine)
+      await resumed.write(saved)
+      expect(await run(resumed, [3, 4])).toEqual(rest)
+      expect(await resumed.read(names)).toEqual(await straight.read(names))
+      expect(new Set([...before, ...rest]).size).toBe(4)
+      await straight.close()
+      await resumed.close()
     }
-    const before = await run(straight, [1, 2])
-    const saved = await straight.read(names)
-    const rest = await run(straight, [3, 4])
-    const resumed = await start(program, engine)
-    await resumed.write(saved)
-    expect(await run(resumed, [3, 4])).toEqual(rest)
-    expect(await resumed.read(names)).toEqual(await straight.read(names))
-    expect(new Set([...before, ...rest]).size).toBe(4)
-    await straight.close()
-    await resumed.close()
-  })
+  )
 
   it("drops out differently at another step and for another run, and not at all in evaluation", async () => {
-    const session = await start(classifierProgram({ ...base, dropout: { hidden: 0.3, attention: 0.3 }, gradients: true }))
+    const session = await start(
+      classifierProgram({ ...base, dropout: { hidden: 0.3, attention: 0.3 }, gradients: true })
+    )
     const gradient = async (...seed: [number, number]) =>
       (await session.run("gradients", { ...batch(all, 8), count: 4, seed: Int32Array.from(seed) }))["classifier.weight"]
     expect(await gradient(1, 1)).toEqual(await gradient(1, 1))
@@ -168,19 +201,36 @@ describe("a cut", () => {
     expect([...prefix.parameters, ...cutProgram.parameters]).toEqual(uncutProgram.parameters)
     const all_ = weightsOf(uncutProgram)
     const engine = await openForTest(engineName)
-    const [uncut, after, before] = [await engine.open(uncutProgram), await engine.open(cutProgram), await engine.open(prefix)]
-    for (const [session, program] of [[uncut, uncutProgram], [after, cutProgram], [before, prefix]] as const) await session.write(pick(all_, program.parameters))
+    const [uncut, after, before] = [
+      await engine.open(uncutProgram),
+      await engine.open(cutProgram),
+      await engine.open(prefix)
+    ]
+    for (const [session, program] of [
+      [uncut, uncutProgram],
+      [after, cutProgram],
+      [before, prefix]
+    ] as const)
+      await session.write(pick(all_, program.parameters))
     const feeds = batch(all, 8)
     const { attention_mask, input_ids, labels: targets } = feeds
     const features = await before.run("features", { input_ids: input_ids!, attention_mask: attention_mask! })
     const cached: Feeds =
       cut === "pooled"
         ? { pooled: { data: features["pooled"]!, shape: [4, 16] }, labels: targets! }
-        : { hidden: { data: features["hidden"]!, shape: [4, 8, 16] }, attention_mask: attention_mask!, labels: targets! }
+        : {
+            hidden: { data: features["hidden"]!, shape: [4, 8, 16] },
+            attention_mask: attention_mask!,
+            labels: targets!
+          }
     const extra = { count: 4, seed: Int32Array.of(5, 5) }
-    const [expected, actual] = [await uncut.run("gradients", { ...feeds, ...extra }), await after.run("gradients", { ...cached, ...extra })]
+    const [expected, actual] = [
+      await uncut.run("gradients", { ...feeds, ...extra }),
+      await after.run("gradients", { ...cached, ...extra })
+    ]
     expect(Object.keys(actual)).toEqual(Object.keys(expected))
-    for (const [name, values] of Object.entries(expected)) expect(largestDifference(actual[name]!, [...values]), name).toBeLessThan(1e-5)
+    for (const [name, values] of Object.entries(expected))
+      expect(largestDifference(actual[name]!, [...values]), name).toBeLessThan(1e-5)
     const [logits, cachedLogits] = [await uncut.run("eval", feeds), await after.run("eval", cached)]
     expect(largestDifference(cachedLogits["logits"]!, [...logits["logits"]!])).toBeLessThan(1e-5)
     for (const session of [uncut, after, before]) await session.close()
@@ -194,4 +244,3 @@ describe("a cut", () => {
     expect(() => classifierProgram({ ...base, cut: 0 })).toThrow("no blocks are frozen")
   })
 })
-

@@ -4,9 +4,25 @@ import { Graph, type Node, type Tensor } from "../graph/Graph.ts"
 import type { Program, ProgramFunction } from "../graph/Program.ts"
 import { bertBlock, type BertContext, bertEmbeddings, bertHead, bertPool, rowsOf } from "../models/bert/bert.ts"
 import type { BertConfig } from "../models/bert/config.ts"
-import { blockWeights, classifierModelWeights, embeddingWeights, type HeadOptions, type Pooling, type WeightSpec } from "../models/bert/weights.ts"
+import {
+  blockWeights,
+  classifierModelWeights,
+  embeddingWeights,
+  type HeadOptions,
+  type Pooling,
+  type WeightSpec
+} from "../models/bert/weights.ts"
 import { rowLosses, softmaxCrossEntropy } from "../ops/softmaxCrossEntropy.ts"
-import { adamw, type AdamWOptions, clipFactor, gradientNorm, momentNames, momentsOf, prepareAdamW, type Update } from "./adamw.ts"
+import {
+  adamw,
+  type AdamWOptions,
+  clipFactor,
+  gradientNorm,
+  momentNames,
+  momentsOf,
+  prepareAdamW,
+  type Update
+} from "./adamw.ts"
 import { finishProgram } from "./variables.ts"
 
 /** Where a program starts: the hidden states in front of a block (0: right after the embeddings), or pooled rows. */
@@ -81,7 +97,8 @@ export function classifierProgram(options: ClassifierOptions): ClassifierProgram
   checkCut(options)
   const model = new Model(graph, shapes, options)
   const functions: Record<string, ProgramFunction> = { eval: evaluation(model), train: training(model) }
-  if (options.accumulation === true) Object.assign(functions, { accumulate: accumulation(model), apply: application(model) })
+  if (options.accumulation === true)
+    Object.assign(functions, { accumulate: accumulation(model), apply: application(model) })
   if (options.gradients === true) functions["gradients"] = gradientFetches(model)
   functions["init_optimizer"] = initOptimizer(model)
   const trainable = model.trainableNames()
@@ -97,7 +114,8 @@ function checkCut({ config, cut, trainable }: ClassifierOptions): void {
   if (cut === undefined) return
   const block = cut === "pooled" ? config.num_hidden_layers : cut
   const frozen = frozenBlocks(config, trainable)
-  if (frozen === null || block > frozen) throw new RangeError(`a cut at ${cut} would hide parameters that train: ${frozen ?? "no"} blocks are frozen`)
+  if (frozen === null || block > frozen)
+    throw new RangeError(`a cut at ${cut} would hide parameters that train: ${frozen ?? "no"} blocks are frozen`)
 }
 
 /** One classifier in several functions: each builds the forward pass anew over the same variables. */
@@ -196,8 +214,14 @@ function lossAndGradients(model: Model, g: Builder): { readonly loss: Tensor; re
   const logits = model.logits(g, "train")
   const labels = g.feed("labels", "int32", ["batch"])
   const { loss } = softmaxCrossEntropy(g, { logits }, { labels, count: g.feed("count", "float32", []) })
-  const parameters = model.trainableNames().map((name) => ({ variable: model.variable(name), value: g.read(model.variable(name)) }))
-  const gradients = gradientsOf(g, loss, parameters.map(({ value }) => value))
+  const parameters = model
+    .trainableNames()
+    .map((name) => ({ variable: model.variable(name), value: g.read(model.variable(name)) }))
+  const gradients = gradientsOf(
+    g,
+    loss,
+    parameters.map(({ value }) => value)
+  )
   const updates = parameters.flatMap(({ value, variable }) => {
     const gradient = gradients.get(value)
     return gradient === undefined ? [] : [{ variable, value, gradient }]
@@ -207,7 +231,11 @@ function lossAndGradients(model: Model, g: Builder): { readonly loss: Tensor; re
 }
 
 /** Clips and updates; gives the norm before clipping and the nodes that change the parameters. */
-function step(model: Model, g: Builder, updates: ReadonlyArray<Update>): { readonly norm: Tensor; readonly nodes: Array<Node> } {
+function step(
+  model: Model,
+  g: Builder,
+  updates: ReadonlyArray<Update>
+): { readonly norm: Tensor; readonly nodes: Array<Node> } {
   const { max_grad_norm, optimizer } = model.options
   const norm = g.scope("clip", () => gradientNorm(g, updates))
   const factor = max_grad_norm === null ? undefined : g.scope("clip", () => clipFactor(g, norm, max_grad_norm))
@@ -221,7 +249,8 @@ function training(model: Model): ProgramFunction {
   return g.finish({ loss, grad_norm: norm }, { after: nodes, prepare: prepareAdamW(model.options.optimizer) })
 }
 
-const accumulated = (g: Builder, { variable }: Pick<Update, "variable">) => g.graph.variable(`accumulated/${variable.name}`, variable.shape)
+const accumulated = (g: Builder, { variable }: Pick<Update, "variable">) =>
+  g.graph.variable(`accumulated/${variable.name}`, variable.shape)
 
 function accumulation(model: Model): ProgramFunction {
   const g = new Builder(model.graph, "accumulate")
@@ -236,8 +265,13 @@ function application(model: Model): ProgramFunction {
     return { variable, value: g.read(variable), gradient: g.read(accumulated(g, { variable })) }
   })
   const { nodes, norm } = step(model, g, updates)
-  const cleared = updates.map((update) => g.assign(accumulated(g, update), g.fill(update.variable.shape, 0), [...nodes, norm.node]))
-  return g.finish({ grad_norm: norm }, { after: [...nodes, ...cleared], prepare: prepareAdamW(model.options.optimizer) })
+  const cleared = updates.map((update) =>
+    g.assign(accumulated(g, update), g.fill(update.variable.shape, 0), [...nodes, norm.node])
+  )
+  return g.finish(
+    { grad_norm: norm },
+    { after: [...nodes, ...cleared], prepare: prepareAdamW(model.options.optimizer) }
+  )
 }
 
 function gradientFetches(model: Model): ProgramFunction {
@@ -252,7 +286,10 @@ function initOptimizer(model: Model): ProgramFunction {
     const variable = model.variable(name)
     return [...momentsOf(g, variable), ...(model.options.accumulation === true ? [accumulated(g, { variable })] : [])]
   })
-  return g.finish({ done: g.scalar(1) }, { after: variables.map((variable) => g.assign(variable, g.fill(variable.shape, 0))) })
+  return g.finish(
+    { done: g.scalar(1) },
+    { after: variables.map((variable) => g.assign(variable, g.fill(variable.shape, 0))) }
+  )
 }
 
 export interface FeaturesOptions {
@@ -290,7 +327,9 @@ export function featuresProgram({ config, pooling = "mean", token_types, until }
   const blocks = until === "pooled" ? config.num_hidden_layers : until
   for (let block = 0; block < blocks; block++) x = bertBlock(context, rows, block, x)
   const fetches: Record<string, Tensor> =
-    until === "pooled" ? { pooled: bertPool(context, rows, pooling, x) } : { hidden: g.reshape(x, [rows.batch, rows.length, config.hidden_size]) }
+    until === "pooled"
+      ? { pooled: bertPool(context, rows, pooling, x) }
+      : { hidden: g.reshape(x, [rows.batch, rows.length, config.hidden_size]) }
   const program = finishProgram(graph, { features: g.finish(fetches) })
   return { ...program, parameters: [...shapes.values()].filter(({ name }) => used.has(name)) }
 }

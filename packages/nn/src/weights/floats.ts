@@ -18,7 +18,13 @@ function halfTable(): Uint32Array {
     const exponent = (bits >> 10) & 31
     const fraction = bits & 1023
     floats[bits] =
-      exponent === 31 ? (fraction === 0 ? sign * Infinity : NaN) : exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+      exponent === 31
+        ? fraction === 0
+          ? sign * Infinity
+          : NaN
+        : exponent === 0
+          ? sign * fraction * 2 ** -24
+          : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
   }
   halves = new Uint32Array(floats.buffer)
   return halves

@@ -36,7 +36,10 @@ interface TfjsBackend {
 interface WasmBackend extends TfjsBackend {
   readonly makeOutput: (shape: ReadonlyArray<number>, dtype: string, memoryOffset?: number) => Info
   readonly typedArrayFromHeap: (info: Info) => View
-  readonly dataIdMap: { readonly get: (dataId: object) => { readonly id: number; readonly memoryOffset: number }; readonly delete: (dataId: object) => void }
+  readonly dataIdMap: {
+    readonly get: (dataId: object) => { readonly id: number; readonly memoryOffset: number }
+    readonly delete: (dataId: object) => void
+  }
   readonly wasm: { readonly tfjs: { readonly disposeData: (id: number) => void } }
 }
 
@@ -81,7 +84,8 @@ function shared(tfjs: Tfjs, name: string, backend: TfjsBackend) {
 
 function wasmDevice(tfjs: Tfjs, backend: WasmBackend): Device {
   const device = shared(tfjs, "wasm", backend)
-  const batchMatMul = (a: Info, b: Info) => device.kernel("BatchMatMul", { a, b }, { transposeA: false, transposeB: false })
+  const batchMatMul = (a: Info, b: Info) =>
+    device.kernel("BatchMatMul", { a, b }, { transposeA: false, transposeB: false })
   return {
     ...device,
     allocate: (shape, dtype) => backend.makeOutput(shape, dtype),
@@ -123,9 +127,14 @@ function cpuDevice(tfjs: Tfjs, backend: CpuBackend): Device {
   const device = shared(tfjs, "cpu", backend)
   return {
     ...device,
-    allocate: (shape, dtype) => backend.makeTensorInfo(shape, dtype, new arrays[dtype](shape.reduce((a, b) => a * b, 1))),
+    allocate: (shape, dtype) =>
+      backend.makeTensorInfo(shape, dtype, new arrays[dtype](shape.reduce((a, b) => a * b, 1))),
     view: ({ dataId }) => backend.data.get(dataId).values,
     multiply: (a, b, count, m, k, n) =>
-      device.kernel("BatchMatMul", { a: { ...a, shape: [count, m, k] }, b: { ...b, shape: [count, k, n] } }, { transposeA: false, transposeB: false })
+      device.kernel(
+        "BatchMatMul",
+        { a: { ...a, shape: [count, m, k] }, b: { ...b, shape: [count, k, n] } },
+        { transposeA: false, transposeB: false }
+      )
   }
 }

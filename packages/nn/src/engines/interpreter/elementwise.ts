@@ -1,7 +1,17 @@
 import type { OpName } from "../../graph/Graph.ts"
 import type { View } from "./device.ts"
 
-type Loop = (out: View, a: View, b: View, from: number, count: number, a0: number, aStep: number, b0: number, bStep: number) => void
+type Loop = (
+  out: View,
+  a: View,
+  b: View,
+  from: number,
+  count: number,
+  a0: number,
+  aStep: number,
+  b0: number,
+  bStep: number
+) => void
 
 // One loop for each operation, so that each is compiled for itself.
 const loops: Partial<Record<OpName, Loop>> = {
@@ -27,7 +37,7 @@ const loops: Partial<Record<OpName, Loop>> = {
     for (let i = 0; i < count; i++) out[from + i] = a[a0 + i * aStep]! >= b[b0 + i * bStep]! ? 1 : 0
   },
   NotEqual: (out, a, b, from, count, a0, aStep, b0, bStep) => {
-    for (let i = 0; i < count; i++) out[from + i] = a[a0 + i * aStep]! === b[b0 + i * bStep]! ? 0 : 1
+    for (let i = 0; i < count; i++) out[from + i] = a[a0 + i * aStep] === b[b0 + i * bStep] ? 0 : 1
   },
   TanhGrad: (out, y, dy, from, count, a0, aStep, b0, bStep) => {
     for (let i = 0; i < count; i++) out[from + i] = dy[b0 + i * bStep]! * (1 - y[a0 + i * aStep]! ** 2)
@@ -80,7 +90,8 @@ export function elementwise(
     if (depth < 0) return loop(out, a, b, from, count, a0, aStep, b0, bStep)
     const axis = outer[depth]!
     const below = stride / axis.count
-    for (let i = 0; i < axis.count; i++) walk(depth - 1, from + i * below, a0 + i * axis.aStep, b0 + i * axis.bStep, below)
+    for (let i = 0; i < axis.count; i++)
+      walk(depth - 1, from + i * below, a0 + i * axis.aStep, b0 + i * axis.bStep, below)
   }
   walk(outer.length - 1, 0, 0, 0, out.length)
 }

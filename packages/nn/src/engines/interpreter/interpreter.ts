@@ -1,7 +1,17 @@
 import type { Node, Tensor } from "../../graph/Graph.ts"
 import type { Feeds, Program, Values } from "../../graph/Program.ts"
 import { primitives } from "../../primitives.ts"
-import { bindFeeds, type Bound, type Engine, EngineFailure, functionOf, readOf, type Session, UnknownName, writeOf } from "../Engine.ts"
+import {
+  bindFeeds,
+  type Bound,
+  type Engine,
+  EngineFailure,
+  functionOf,
+  readOf,
+  type Session,
+  UnknownName,
+  writeOf
+} from "../Engine.ts"
 import { type ArrayType, type Device, type Info, openDevice } from "./device.ts"
 import { ownKernels } from "./kernels.ts"
 import { type Planned, planFunction } from "./plan.ts"
@@ -52,11 +62,16 @@ class InterpreterSession implements Session {
     const key = JSON.stringify([name, sizes])
     let plan = this.#plans.get(key)
     if (plan === undefined) {
-      plan = planFunction(fetches.map(([, tensor]) => tensor), sizes)
+      plan = planFunction(
+        fetches.map(([, tensor]) => tensor),
+        sizes
+      )
       this.#plans.set(key, plan)
     }
     const values = this.#execute(name, plan, bound)
-    const results = Object.fromEntries(fetches.map(([fetch, tensor]) => [fetch, this.#device.view(values.get(tensor)!).slice() as Values]))
+    const results = Object.fromEntries(
+      fetches.map(([fetch, tensor]) => [fetch, this.#device.view(values.get(tensor)!).slice() as Values])
+    )
     values.forEach((info) => this.#device.free(info))
     return results
   }
@@ -75,7 +90,8 @@ class InterpreterSession implements Session {
 
   #execute(name: string, plan: ReadonlyArray<Planned>, bound: ReadonlyArray<Bound>): Map<Tensor, Info> {
     const values = new Map<Tensor, Info>()
-    for (const { data, shape, tensor } of bound) values.set(tensor, this.#upload(data, shape, tensor.dtype as ArrayType))
+    for (const { data, shape, tensor } of bound)
+      values.set(tensor, this.#upload(data, shape, tensor.dtype as ArrayType))
     try {
       for (const planned of plan) {
         const results = this.#runNode(planned, values)
@@ -114,7 +130,11 @@ class InterpreterSession implements Session {
     return info
   }
 
-  #stateful(node: Node, inputs: ReadonlyArray<Info | undefined>, values: ReadonlyMap<Tensor, Info>): ReadonlyArray<Info> {
+  #stateful(
+    node: Node,
+    inputs: ReadonlyArray<Info | undefined>,
+    values: ReadonlyMap<Tensor, Info>
+  ): ReadonlyArray<Info> {
     const variable = node.inputs[0]?.node.params.variable
     switch (node.op) {
       case "Placeholder":
@@ -132,7 +152,10 @@ class InterpreterSession implements Session {
         this.#variables.add(variable!, inputs[1]!)
         return []
       case "ResourceApplyAdam":
-        this.#variables.applyAdam(node.inputs.slice(0, 3).map((handle) => handle.node.params.variable!), inputs.slice(3) as Array<Info>)
+        this.#variables.applyAdam(
+          node.inputs.slice(0, 3).map((handle) => handle.node.params.variable!),
+          inputs.slice(3) as Array<Info>
+        )
         return []
       default:
         throw new Error(`the interpreter cannot run ${node.op}`)

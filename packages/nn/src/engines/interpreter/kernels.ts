@@ -18,18 +18,28 @@ const sizeOf = (shape: ReadonlyArray<number>): number => shape.reduce((a, b) => 
 const floats = (view: View): Float32Array => view as Float32Array
 
 /** Makes the outputs, then hands out the memory of everything at once: no view may be older than an allocation. */
-function compute({ device, inputs, node, shapes }: Call, body: (outputs: ReadonlyArray<View>, inputs: ReadonlyArray<View>) => void): ReadonlyArray<Info> {
+function compute(
+  { device, inputs, node, shapes }: Call,
+  body: (outputs: ReadonlyArray<View>, inputs: ReadonlyArray<View>) => void
+): ReadonlyArray<Info> {
   const outputs = shapes.map((shape, i) => device.allocate(shape, node.outputs[i]!.dtype as ArrayType))
   const views = inputs.map((info) => (info === undefined ? new Float32Array(0) : device.view(info)))
-  body(outputs.map((info) => device.view(info)), views)
+  body(
+    outputs.map((info) => device.view(info)),
+    views
+  )
   return outputs
 }
 
 const binary: OwnKernel = (call) =>
-  compute(call, ([out], [a, b]) => elementwise(call.node.op, out!, call.shapes[0]!, a!, call.inputs[0]!.shape, b!, call.inputs[1]!.shape))
+  compute(call, ([out], [a, b]) =>
+    elementwise(call.node.op, out!, call.shapes[0]!, a!, call.inputs[0]!.shape, b!, call.inputs[1]!.shape)
+  )
 
 const biasAdd: OwnKernel = (call) =>
-  compute(call, ([out], [x, bias]) => elementwise("AddV2", out!, call.shapes[0]!, x!, call.inputs[0]!.shape, bias!, call.inputs[1]!.shape))
+  compute(call, ([out], [x, bias]) =>
+    elementwise("AddV2", out!, call.shapes[0]!, x!, call.inputs[0]!.shape, bias!, call.inputs[1]!.shape)
+  )
 
 const addN: OwnKernel = (call) =>
   compute(call, ([out], views) => {
@@ -57,7 +67,14 @@ function transposed(device: Device, x: Info): Info {
 }
 
 /** Sums over neighbouring axes, in double precision: the tensor is seen as [outer, reduced, inner]. */
-function reduce(out: Float32Array, x: Float32Array, outer: number, reduced: number, inner: number, scale: number): void {
+function reduce(
+  out: Float32Array,
+  x: Float32Array,
+  outer: number,
+  reduced: number,
+  inner: number,
+  scale: number
+): void {
   const sums = new Float64Array(inner)
   for (let o = 0; o < outer; o++) {
     sums.fill(0)
@@ -107,7 +124,8 @@ const crossEntropy: OwnKernel = (call) =>
       for (let c = 0; c < classes; c++) sum += Math.exp(logits![start + c]! - max)
       const label = labels![row]!
       losses![row] = Math.log(sum) + max - logits![start + label]!
-      for (let c = 0; c < classes; c++) residual![start + c] = Math.exp(logits![start + c]! - max) / sum - (c === label ? 1 : 0)
+      for (let c = 0; c < classes; c++)
+        residual![start + c] = Math.exp(logits![start + c]! - max) / sum - (c === label ? 1 : 0)
     }
   })
 
@@ -122,7 +140,14 @@ const segmentSum: OwnKernel = (call) =>
   })
 
 /** Copies a block between row-major tensors of one rank, axis by axis. */
-function copyBlock(out: View, outShape: ReadonlyArray<number>, x: View, xShape: ReadonlyArray<number>, begin: ReadonlyArray<number>, block: ReadonlyArray<number>) {
+function copyBlock(
+  out: View,
+  outShape: ReadonlyArray<number>,
+  x: View,
+  xShape: ReadonlyArray<number>,
+  begin: ReadonlyArray<number>,
+  block: ReadonlyArray<number>
+) {
   const walk = (axis: number, to: number, from: number): void => {
     const outBelow = sizeOf(outShape.slice(axis + 1))
     const xBelow = sizeOf(xShape.slice(axis + 1))
@@ -142,7 +167,14 @@ const pad: OwnKernel = (call) =>
   compute(call, ([out], [x]) => {
     const { shape } = call.inputs[0]!
     out!.fill(0)
-    copyBlock(out!, call.shapes[0]!, x!, shape, shape.map(() => 0), shape)
+    copyBlock(
+      out!,
+      call.shapes[0]!,
+      x!,
+      shape,
+      shape.map(() => 0),
+      shape
+    )
   })
 
 /** The kernels on typed arrays, by TensorFlow operation. What changes variables is the session's. */

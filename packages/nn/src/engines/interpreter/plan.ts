@@ -33,7 +33,9 @@ export function planFunction(fetches: ReadonlyArray<Tensor>, sizes: Sizes): Read
   const seen = new Set<Tensor>()
   const dead = new Map<Node, Array<Tensor>>()
   for (const node of nodes.toReversed()) {
-    const last = [...node.outputs, ...dataInputs(node).map((i) => node.inputs[i]!)].filter((tensor) => !seen.has(tensor) && !kept.has(tensor))
+    const last = [...node.outputs, ...dataInputs(node).map((i) => node.inputs[i]!)].filter(
+      (tensor) => !seen.has(tensor) && !kept.has(tensor)
+    )
     last.forEach((tensor) => seen.add(tensor))
     dead.set(node, [...new Set(last)])
   }

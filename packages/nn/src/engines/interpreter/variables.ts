@@ -38,7 +38,9 @@ export class Variables {
     const moments = [this.#own(first!), this.#own(second!)]
     const old = this.get(weight!)
     const updated = this.#device.allocate(old.shape, "float32")
-    const [beta1Power, beta2Power, learningRate, beta1, beta2, epsilon] = inputs.slice(0, 6).map((info) => this.#device.view(info)[0]!)
+    const [beta1Power, beta2Power, learningRate, beta1, beta2, epsilon] = inputs
+      .slice(0, 6)
+      .map((info) => this.#device.view(info)[0]!)
     const gradient = this.#device.view(inputs[6]!)
     const [m, v] = moments.map((info) => this.#device.view(info))
     const w = this.#device.view(old)

@@ -14,7 +14,11 @@ import type { BertConfig } from "./config.ts"
 import type { Pooling } from "./weights.ts"
 
 /** Names the places where a model drops out; gives nothing where there is none. */
-export type DropoutAt = (kind: "hidden" | "attention" | "classifier", part: string, site: number) => DropoutSite | undefined
+export type DropoutAt = (
+  kind: "hidden" | "attention" | "classifier",
+  part: string,
+  site: number
+) => DropoutSite | undefined
 
 /** What building a BERT needs besides its inputs. */
 export interface BertContext {
@@ -49,7 +53,13 @@ const dense = ({ g, weight }: BertContext, name: string, x: Tensor): Tensor =>
 const norm = ({ config, g, weight }: BertContext, name: string, x: Tensor): Tensor =>
   layerNorm(g, { x, weight: weight(`${name}.weight`), bias: weight(`${name}.bias`) }, { eps: config.layer_norm_eps }).y
 
-function dropped({ dropoutAt, g }: BertContext, kind: "hidden" | "classifier", part: string, site: number, x: Tensor): Tensor {
+function dropped(
+  { dropoutAt, g }: BertContext,
+  kind: "hidden" | "classifier",
+  part: string,
+  site: number,
+  x: Tensor
+): Tensor {
   const place = dropoutAt(kind, part, site)
   return place === undefined ? x : dropout(g, { x }, place).y
 }
@@ -85,7 +95,11 @@ export function bertBlock(c: BertContext, rows: Rows, block: number, x: Tensor):
     const q = dense(c, `${prefix}.attention.self.query`, x)
     const k = dense(c, `${prefix}.attention.self.key`, x)
     const v = dense(c, `${prefix}.attention.self.value`, x)
-    const options = { heads: config.num_attention_heads, bias: rows.bias, dropout: c.dropoutAt("attention", prefix, site) }
+    const options = {
+      heads: config.num_attention_heads,
+      bias: rows.bias,
+      dropout: c.dropoutAt("attention", prefix, site)
+    }
     const mixed = dense(c, `${prefix}.attention.output.dense`, attention(g, { q, k, v }, options).y)
     const attended = add(g, { a: dropped(c, "hidden", prefix, site + 1, mixed), b: x }).y
     const middle = norm(c, `${prefix}.attention.output.LayerNorm`, attended)

@@ -43,12 +43,15 @@ function whole(json: Json, key: string, fallback?: number): number {
 
 function real(json: Json, key: string, fallback: number, most: number): number {
   const value = json[key] ?? fallback
-  if (typeof value !== "number" || !(value >= 0) || value > most) throw new UnsupportedConfig(key, json[key], `a number from 0 to ${most}`)
+  if (typeof value !== "number" || !(value >= 0) || value > most)
+    throw new UnsupportedConfig(key, json[key], `a number from 0 to ${most}`)
   return value
 }
 
 /** Keys with one meaning that is implemented: anything else would be computed wrongly, so it is refused. */
-const required: ReadonlyArray<readonly [key: string, fallback: unknown, accepted: (value: unknown) => boolean, expected: string]> = [
+const required: ReadonlyArray<
+  readonly [key: string, fallback: unknown, accepted: (value: unknown) => boolean, expected: string]
+> = [
   ["model_type", undefined, (v) => v === "bert", '"bert"'],
   ["hidden_act", "gelu", (v) => v === "gelu", '"gelu" (the exact form)'],
   ["position_embedding_type", "absolute", (v) => v === "absolute", '"absolute"'],
@@ -64,14 +67,16 @@ const required: ReadonlyArray<readonly [key: string, fallback: unknown, accepted
  * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
  */
 export function parseBertConfig(json: unknown): BertConfig {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw new UnsupportedConfig("", json, "an object")
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new UnsupportedConfig("", json, "an object")
   const fields = json as Json
   for (const [key, fallback, accepted, expected] of required) {
     if (!accepted(fields[key] ?? fallback)) throw new UnsupportedConfig(key, fields[key], expected)
   }
   const hidden = whole(fields, "hidden_size", 768)
   const heads = whole(fields, "num_attention_heads", 12)
-  if (hidden % heads !== 0) throw new UnsupportedConfig("num_attention_heads", heads, `a divisor of hidden_size (${hidden})`)
+  if (hidden % heads !== 0)
+    throw new UnsupportedConfig("num_attention_heads", heads, `a divisor of hidden_size (${hidden})`)
   return {
     vocab_size: whole(fields, "vocab_size", 30522),
     hidden_size: hidden,

@@ -53,9 +53,11 @@ export function blockWeights(config: BertConfig, block: number): Array<WeightSpe
   ]
 }
 
-export const poolerWeights = (config: BertConfig): Array<WeightSpec> => dense("pooler.dense", config.hidden_size, config.hidden_size)
+export const poolerWeights = (config: BertConfig): Array<WeightSpec> =>
+  dense("pooler.dense", config.hidden_size, config.hidden_size)
 
-export const classifierWeights = (config: BertConfig, labels: number): Array<WeightSpec> => dense("classifier", labels, config.hidden_size)
+export const classifierWeights = (config: BertConfig, labels: number): Array<WeightSpec> =>
+  dense("classifier", labels, config.hidden_size)
 
 /** Embeddings, blocks and pooler: what a BertModel's file holds. */
 export function bertWeights(config: BertConfig): Array<WeightSpec> {
@@ -76,12 +78,19 @@ export interface WeightMatch {
   readonly found: ReadonlyMap<string, string>
   readonly missing: ReadonlyArray<string>
   readonly leftOver: ReadonlyArray<string>
-  readonly wrongShape: ReadonlyArray<{ readonly name: string; readonly expected: ReadonlyArray<number>; readonly actual: ReadonlyArray<number> }>
+  readonly wrongShape: ReadonlyArray<{
+    readonly name: string
+    readonly expected: ReadonlyArray<number>
+    readonly actual: ReadonlyArray<number>
+  }>
 }
 
 /** The model's name for a tensor of a file: without the task model's prefix, norms as PyTorch names them. */
 export const canonicalName = (name: string): string =>
-  name.replace(/^bert\./, "").replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias")
+  name
+    .replace(/^bert\./, "")
+    .replace(/LayerNorm\.gamma$/, "LayerNorm.weight")
+    .replace(/LayerNorm\.beta$/, "LayerNorm.bias")
 
 /** Buffers that some versions of transformers save beside the weights, and that are computed here. */
 const isBuffer = (name: string): boolean => /^embeddings\.(position_ids|token_type_ids)$/.test(name)
@@ -112,7 +121,11 @@ export function matchWeights(needed: ReadonlyArray<WeightSpec>, file: Iterable<W
  *
  * @param seed a whole number below 2^32
  */
-export function initialWeights(config: BertConfig, specs: ReadonlyArray<WeightSpec>, seed: number): Map<string, Float32Array> {
+export function initialWeights(
+  config: BertConfig,
+  specs: ReadonlyArray<WeightSpec>,
+  seed: number
+): Map<string, Float32Array> {
   return new Map(
     specs.map(({ name, shape }, index) => {
       const values = new Float32Array(shape.reduce((a, b) => a * b, 1))
