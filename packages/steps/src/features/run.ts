@@ -3,6 +3,7 @@ import type { Facts, StageRun } from "@hone/core/Step"
 import { type BertConfig, featuresProgram, parseBertConfig, type Session } from "@hone/nn"
 import { Effect } from "effect"
 import { type Model, readModel } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
 import { listFloat32, offsetsOf, utf8 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import { evaluationBatches } from "../tensors/batches.ts"
@@ -21,15 +22,15 @@ export const runFeatures = (name: string, cut: (params: any, model: Facts) => Fe
   Effect.fn("features.run")(function* (context: StageContext) {
     const input = context.inputs["model"]!
     const chosen = cut(context.params, input.facts)
-    const model = readModel(input, context.blobPath)
+    const model = yield* attempt(() => readModel(input, context.blobPath))
     const config = parseBertConfig(model.manifest.config)
     const tokens = yield* readTokens("rows", context.inputs["rows"]!, { config, tokenizer: model.manifest.tokenizer })
     const engine = yield* stageEngine(context.engine)
     const output = yield* Effect.scoped(
       Effect.gen(function* () {
         const session = yield* openSession(engine, programOf(config, chosen))
-        yield* Effect.promise(() => session.write(weightsOf(model, config, chosen)))
-        return yield* Effect.promise(() => computeFeatures({ chosen, config, context, name, session, tokens }))
+        yield* attempt(() => session.write(weightsOf(model, config, chosen)))
+        return yield* attempt(() => computeFeatures({ chosen, config, context, name, session, tokens }))
       })
     )
     const result: StageResult = {

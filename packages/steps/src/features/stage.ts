@@ -42,9 +42,10 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   },
   params: (params, facts) => ({ ...options.cut(params, facts["model"] ?? {}) }),
   applies: (params, facts) => {
-    const { model, rows } = facts
-    if (rows === undefined) return { run: false, reason: `no rows at \`${options.rows}\`` }
-    return options.applies(params, { model: model ?? {}, rows })
+    const { model = {}, rows = {} } = facts
+    // A port left open has no facts.
+    if (rows["rows"] === undefined) return { run: false, reason: `no rows at \`${options.rows}\`` }
+    return options.applies(params, { model, rows })
   },
   resources: () => ({ cpu: "all" }),
   module: "steps/features/run",

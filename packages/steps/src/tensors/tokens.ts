@@ -2,6 +2,7 @@ import { type InputArtifact, StageError } from "@hone/core/Stage"
 import type { BertConfig } from "@hone/nn"
 import type { Table } from "apache-arrow"
 import { Effect } from "effect"
+import { attempt } from "../attempt.ts"
 import { int32Lists, readTable, strings } from "../arrow/reader.ts"
 
 /** Rows of token ids as a model reads them. */
@@ -37,7 +38,7 @@ export const readTokens = Effect.fnUntraced(function* (
       hint: "connect tokenize's `tokenizer` port to the `base` step that the model comes from"
     })
   }
-  const table = readTable(input)
+  const table = yield* attempt(() => readTable(input))
   const inputIds = int32Lists(table, "input_ids")
   const tokens = {
     table,

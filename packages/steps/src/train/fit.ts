@@ -1,9 +1,10 @@
 import { type StageContext, StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
+import { attempt } from "../attempt.ts"
 import { breathe } from "../tensors/engine.ts"
 import { sample } from "../tensors/tokens.ts"
 import { writeCheckpoint } from "./checkpoint.ts"
-import type { Examples } from "./examples.ts"
+import type { Examples } from "../tensors/examples.ts"
 import { type HistoryRow, stopReason } from "./history.ts"
 import type { TrainParams } from "./params.ts"
 import type { TrainingPlan } from "./schedule.ts"
@@ -39,13 +40,11 @@ export const fit = Effect.fnUntraced(function* (work: Fit) {
 })
 
 const advance = (trainer: Trainer): Effect.Effect<HistoryRow, StageError> =>
-  Effect.tryPromise({
-    try: () => trainer.advance(),
-    catch: (cause) => {
-      if (cause instanceof NotANumber) return nanLoss(cause)
-      throw cause
-    }
-  })
+  attempt(() =>
+    trainer.advance().catch((cause: unknown) => {
+      throw cause instanceof NotANumber ? nanLoss(cause) : cause
+    })
+  )
 
 const nanLoss = ({ message, rowIds }: Pick<NotANumber, "message" | "rowIds">): StageError =>
   new StageError({
@@ -78,5 +77,5 @@ const save = Effect.fnUntraced(function* ({ context, trainer }: Fit) {
   const { checkpoints } = context
   if (checkpoints === undefined) return
   const state = yield* Effect.promise(() => trainer.state())
-  writeCheckpoint(checkpoints, state)
+  yield* attempt(() => writeCheckpoint(checkpoints, state))
 })

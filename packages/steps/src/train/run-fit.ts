@@ -3,12 +3,13 @@ import { type BertConfig, classifierProgram, type ClassifierProgram, defaultAdam
 import { Effect } from "effect"
 import { isTrainable, type ModelManifest } from "../artifacts/manifest.ts"
 import { type Model, readModel, type Tensor, writeModel } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
 import { labelColumn } from "../arrow/reader.ts"
 import { epochBatches } from "../tensors/batches.ts"
 import { openSession, stageEngine } from "../tensors/engine.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import { readCheckpoint } from "./checkpoint.ts"
-import { type Examples, inputFeeds, targetsOf } from "./examples.ts"
+import { type Examples, inputFeeds, targetsOf } from "../tensors/examples.ts"
 import { fit } from "./fit.ts"
 import { initialHead, type InitialHead } from "./head.ts"
 import { bestOf, type HistoryRow, writeHistory } from "./history.ts"
@@ -41,7 +42,7 @@ export const run = Effect.fn("train.fit")(function* (context: StageContext) {
       }
     })
   )
-  const outputs = writeOutputs(context, prepared, done)
+  const outputs = yield* attempt(() => writeOutputs(context, prepared, done))
   const result: StageResult = {
     outputs,
     counts: {
@@ -62,7 +63,7 @@ type Prepared = Effect.Success<ReturnType<typeof prepare>>
 /** Reads what comes in and settles everything that the training hangs on. */
 const prepare = Effect.fnUntraced(function* (context: StageContext) {
   const params = context.params as TrainParams
-  const model = readModel(context.inputs["model"]!, context.blobPath)
+  const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
   const config = parseBertConfig(model.manifest.config)
   const reads = { config, tokenizer: model.manifest.tokenizer }
   const tokens = yield* readTokens("train", context.inputs["train"]!, reads)
@@ -120,11 +121,12 @@ const examples = Effect.fnUntraced(function* (
   config: BertConfig
 ) {
   const targets = yield* targetsOf(tokens, head.labels, port)
+  const feeds = yield* attempt(() => inputFeeds(tokens, features, config))
   const made: Examples = {
     rowIds: tokens.rowIds,
     lengths: tokens.lengths,
     targets,
-    feeds: inputFeeds(tokens, features, config)
+    feeds
   }
   return made
 })

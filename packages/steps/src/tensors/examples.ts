@@ -3,8 +3,8 @@ import type { BertConfig } from "@hone/nn"
 import { Effect } from "effect"
 import { labelColumn } from "../arrow/reader.ts"
 import { readFeatures } from "../features/read.ts"
-import { hiddenFeeds, type InputFeeds, pooledFeeds, tokenFeeds } from "../tensors/feeds.ts"
-import { sample, type Tokens } from "../tensors/tokens.ts"
+import { hiddenFeeds, type InputFeeds, pooledFeeds, tokenFeeds } from "./feeds.ts"
+import { sample, type Tokens } from "./tokens.ts"
 
 /** Rows to train or evaluate on. */
 export interface Examples {
@@ -27,9 +27,7 @@ export const targetsOf = (
   const targets = column.indices.map((index) => place[index]!)
   const unknown = tokens.rowIds.filter((_, row) => targets[row] === -1)
   if (unknown.length === 0) return Effect.succeed(targets)
-  const names = [
-    ...new Set([...column.indices].filter((_, row) => targets[row] === -1).map((index) => column.names[index]!))
-  ]
+  const names = column.names.filter((_, index) => place[index] === -1 && column.indices.includes(index))
   return Effect.fail(
     new StageError({
       code: "unknown_labels",

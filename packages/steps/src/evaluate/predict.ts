@@ -1,0 +1,69 @@
+import { type BertConfig, classifierProgram, defaultAdamW } from "@hone/nn"
+import { Effect } from "effect"
+import type { Head } from "../artifacts/manifest.ts"
+import type { Model } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
+import { evaluationBatches } from "../tensors/batches.ts"
+import { breathe, openSession, type TimedEngine } from "../tensors/engine.ts"
+import type { InputFeeds } from "../tensors/feeds.ts"
+
+export interface Prediction {
+  readonly model: Model
+  readonly head: Head
+  readonly config: BertConfig
+  readonly engine: TimedEngine
+  /** [rows] tokens of each */
+  readonly lengths: Int32Array
+  readonly feeds: InputFeeds
+  /** Whether `feeds` gives pooled rows instead of token ids. */
+  readonly pooled: boolean
+  readonly batchSize: number
+  readonly done: (rows: number) => void
+}
+
+/**
+ * Class probabilities of each row, in the order of the head's labels.
+ * @returns float32 [rows, labels]
+ */
+export const predict = (work: Prediction) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const program = programOf(work)
+      const session = yield* openSession(work.engine, program)
+      const weights = new Map(program.parameters.map(({ name }) => [name, work.model.read(name)]))
+      return yield* attempt(async () => {
+        await session.write(weights)
+        const width = work.head.labels.length
+        const scores = new Float32Array(work.lengths.length * width)
+        let done = 0
+        for (const rows of evaluationBatches(work.lengths, work.batchSize)) {
+          const labels = new Int32Array(rows.length) // the losses are not read
+          const { logits } = await session.run("eval", { ...work.feeds(rows), labels })
+          rows.forEach((row, at) => softmax(logits as Float32Array, at * width, scores, row * width, width))
+          work.done((done += rows.length))
+          await breathe()
+        }
+        return scores
+      })
+    })
+  )
+
+/** The classifier; only its evaluation is run, and nothing of it trains. */
+const programOf = ({ config, head, pooled }: Prediction) =>
+  classifierProgram({
+    config,
+    head: { pooling: head.pooling, labels: head.labels.length, dropout: 0 },
+    trainable: (name) => name.startsWith("classifier."),
+    cut: pooled ? "pooled" : undefined,
+    optimizer: defaultAdamW,
+    max_grad_norm: null
+  })
+
+/** exp(x - max) / sum, in double precision, of `width` values from `from` on. */
+const softmax = (logits: Float32Array, from: number, target: Float32Array, to: number, width: number): void => {
+  let largest = -Infinity
+  for (let index = 0; index < width; index++) largest = Math.max(largest, logits[from + index]!)
+  let sum = 0
+  for (let index = 0; index < width; index++) sum += Math.exp(logits[from + index]! - largest)
+  for (let index = 0; index < width; index++) target[to + index] = Math.exp(logits[from + index]! - largest) / sum
+}
