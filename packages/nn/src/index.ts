@@ -51,3 +51,4 @@ export {
   type TensorToWrite,
   writeSafetensors
 } from "./weights/safetensors.ts"
+export { type Costs, costsOf } from "./graph/costs.ts"

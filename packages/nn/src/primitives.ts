@@ -11,7 +11,6 @@ export interface Params {
   readonly keepDims?: boolean
   readonly transposeA?: boolean
   readonly transposeB?: boolean
-  readonly parts?: number
 }
 
 /** A TensorFlow attribute, before it is written as protobuf. */
@@ -280,17 +279,6 @@ const table = {
   },
   Slice: { attrs: ([x]) => ({ T: type(x!.dtype), Index: index32 }), outputs: given, kernel: own, data: [0] },
   PadV2: { attrs: ([x]) => ({ T: type(x!.dtype), Tpaddings: index32 }), outputs: given, kernel: own, data: [0] },
-  Split: {
-    attrs: ([, x], p) => ({ T: type(x!.dtype), num_split: { int: p.parts! } }),
-    outputs: ([, x], p) => Array.from({ length: p.parts! }, (): Output => [x!.dtype, p.shape!]),
-    kernel: own,
-    data: [1]
-  },
-  ConcatV2: {
-    attrs: (inputs) => ({ ...T(inputs), N: { int: inputs.length - 1 }, Tidx: index32 }),
-    outputs: given,
-    kernel: own
-  },
   GatherV2: {
     attrs: ([table_, indices, axis]) => ({
       Tparams: type(table_!.dtype),

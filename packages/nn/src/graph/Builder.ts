@@ -265,18 +265,6 @@ export class Builder {
     return this.#one("PadV2", [x, paddings, this.scalar(0)], { shape })
   }
 
-  /** `parts` equal parts along `axis`, whose size must be a number. */
-  split(x: Tensor, axis: number, parts: number): ReadonlyArray<Tensor> {
-    const shape = x.shape.map((dim, i) => (i === axis ? Number(dim) / parts : dim))
-    return this.node("Split", [this.int(axis), x], { parts, shape, axes: [axis] }).outputs
-  }
-
-  concat(xs: ReadonlyArray<Tensor>, axis: number): Tensor {
-    const total = xs.reduce((sum, x) => sum + Number(x.shape[axis]), 0)
-    const shape = xs[0]!.shape.map((dim, i) => (i === axis ? total : dim))
-    return this.#one("ConcatV2", [...xs, this.int(axis)], { shape, axes: [axis] })
-  }
-
   /** Rows of `table` [V, C] by `indices` int32. */
   gather(table: Tensor, indices: Tensor): Tensor {
     return this.#one("GatherV2", [table, indices, this.int(0)])

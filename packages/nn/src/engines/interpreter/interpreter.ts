@@ -14,7 +14,7 @@ import {
 } from "../Engine.ts"
 import { type ArrayType, type Device, type Info, openDevice } from "./device.ts"
 import { ownKernels } from "./kernels.ts"
-import { type Planned, planFunction } from "./plan.ts"
+import { type Planned, planFunction } from "../../graph/plan.ts"
 import { Variables } from "./variables.ts"
 
 /** The lowered nodes run one by one on a tfjs backend, each tensor freed after its last use. */

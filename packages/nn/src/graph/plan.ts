@@ -1,6 +1,6 @@
-import { bindShape, type Sizes } from "../../graph/dims.ts"
-import type { Node, Tensor } from "../../graph/Graph.ts"
-import { primitives } from "../../primitives.ts"
+import { bindShape, type Sizes } from "./dims.ts"
+import type { Node, Tensor } from "./Graph.ts"
+import { primitives } from "../primitives.ts"
 
 /** A node to run: which inputs are data, what shapes come out, and whose last use this is. */
 export interface Planned {
