@@ -1,0 +1,134 @@
+import type { InputPort, PortType } from "@hone/core/Port"
+import { makeStaged } from "@hone/core/Step"
+import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
+import { type FeatureCut, featuresBytes, featuresStage, inMegabytes } from "../features/stage.ts"
+import { EvaluateParams } from "./params.ts"
+
+const tokens = (description: string): InputPort => ({
+  accepts: ["tokens"],
+  description,
+  columns: {
+    row_id: { type: ["utf8"], why: "predictions are joined by it" },
+    text: { type: ["utf8"], why: "the bag of words reads it, and reports show it" },
+    input_ids: { type: ["list<int32>"], why: "what the model reads" },
+    label: { type: ["dictionary"], why: "what predictions are compared with" }
+  }
+})
+
+const hasNoHead = (model: Facts): boolean => model["head"] === null
+
+/** One vector a row: for the probe as asked for, for a head over frozen blocks as the head reads it. */
+const cutOf = (params: EvaluateParams, model: Facts): FeatureCut => {
+  const headPooling = model["head"] === "pooler" ? "cls" : "mean"
+  return { cut: Number(model["blocks"] ?? 0), pooled: hasNoHead(model) ? params.pooling : headPooling }
+}
+
+const rowsApply = (
+  params: EvaluateParams,
+  { model, rows }: { readonly model: Facts; readonly rows: Facts }
+): Applies => {
+  const size = inMegabytes(featuresBytes(cutOf(params, model), model, rows))
+  if (hasNoHead(model)) return { run: true, reason: `the model has no head: probed on one vector a row (${size})` }
+  return model["strategy"] === "head"
+    ? { run: true, reason: `all blocks are frozen: one vector a row, shared with the base (${size})` }
+    : { run: false, reason: "the model's blocks were tuned: nothing to share" }
+}
+
+const fitApplies = (params: EvaluateParams, facts: { readonly model: Facts; readonly rows: Facts }): Applies =>
+  hasNoHead(facts.model) ? rowsApply(params, facts) : { run: false, reason: "the model has its own head: no probe" }
+
+const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
+
+const fitFaults = ({ inputs }: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> =>
+  inputs["model"]?.head === false && inputs["fit"] === undefined
+    ? [
+        {
+          path: ["in"],
+          message: "the model has no head, so it is probed, and there are no rows to fit the probe on",
+          hint: "connect the training rows: fit: parts.train"
+        }
+      ]
+    : []
+
+/** Rows with labels that the model, or the rows that its probe is fitted on, cannot predict. */
+const labelFaults = ({ inputs }: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> => {
+  const known = inputs["model"]?.head === false ? labelsOf(inputs["fit"]) : inputs["model"]?.labels
+  const foreign = labelsOf(inputs["rows"])?.filter((label) => known?.includes(label) === false) ?? []
+  if (known === undefined || foreign.length === 0) return []
+  return [
+    {
+      path: ["in", "rows"],
+      message: `the rows have labels that the model does not predict: ${foreign.join(", ")}`,
+      hint: `it predicts ${known.join(", ")}; train on rows with all labels, or map the labels when ingesting`
+    }
+  ]
+}
+
+export const evaluate = makeStaged({
+  kind: "evaluate",
+  summary: "Predict rows with a model, and compute metrics from the predictions.",
+  params: EvaluateParams,
+  inputs: {
+    model: { accepts: ["model"], description: "a tuned model, or a base without a head, which is probed" },
+    rows: tokens("the rows to predict"),
+    fit: {
+      ...tokens("training rows: a probe of a base, the majority class and the bag of words are fitted on them"),
+      optional: true
+    }
+  },
+  outputs: {
+    metrics: { kind: "metrics", description: "a row for each metric of each predictor" },
+    predictions: { kind: "predictions", description: "the model's prediction of each row" },
+    rivals: {
+      kind: "predictions",
+      description: "the majority class's and the bag of words' predictions of the same rows"
+    }
+  },
+  main: "metrics",
+  types: (context) => ({
+    outputs: { metrics: { kind: "metrics" }, predictions: { kind: "predictions" }, rivals: { kind: "predictions" } },
+    faults: [...fitFaults(context), ...labelFaults(context)]
+  }),
+  stages: [
+    featuresStage<EvaluateParams>({ name: "features_rows", rows: "rows", cut: cutOf, applies: rowsApply }),
+    featuresStage<EvaluateParams>({ name: "features_fit", rows: "fit", cut: cutOf, applies: fitApplies }),
+    {
+      name: "predictions",
+      numerics: true,
+      params: (params, facts) => (hasNoHead(facts["model"] ?? {}) ? { pooling: params.pooling } : {}),
+      inputs: {
+        model: { from: { port: "model" } },
+        rows: { from: { port: "rows" } },
+        fit: { from: { port: "fit" } },
+        features_rows: { from: { stage: "features_rows", output: "features_rows" }, derived: true },
+        features_fit: { from: { stage: "features_fit", output: "features_fit" }, derived: true }
+      },
+      outputs: { predictions: { kind: "predictions", description: "the model's prediction of each row" } },
+      resources: () => ({ cpu: "all" }),
+      module: "steps/evaluate/run-predictions",
+      run: () => import("./run-predictions.ts")
+    },
+    {
+      name: "rivals",
+      params: () => ({}),
+      inputs: {
+        rows: { from: { port: "rows" } },
+        fit: { from: { port: "fit" } }
+      },
+      outputs: { rivals: { kind: "predictions", description: "the majority class and a bag of words" } },
+      module: "steps/evaluate/run-rivals",
+      run: () => import("./run-rivals.ts")
+    },
+    {
+      name: "metrics",
+      params: ({ metrics }) => ({ metrics: [...metrics] }),
+      inputs: {
+        predictions: { from: { stage: "predictions", output: "predictions" } },
+        rivals: { from: { stage: "rivals", output: "rivals" } }
+      },
+      outputs: { metrics: { kind: "metrics", description: "a row for each metric of each predictor" } },
+      module: "steps/evaluate/run-metrics",
+      run: () => import("./run-metrics.ts")
+    }
+  ]
+})
