@@ -17,11 +17,11 @@ export type Fault = typeof Fault.Type
 /** Every fault of a pipeline file at once, in the order of the file. */
 export class PipelineFaults extends Schema.TaggedError<PipelineFaults>()("PipelineFaults", {
   faults: Schema.Array(Fault),
-  /** The text the places count in, for marking the line. */
-  text: Schema.String
+  /** The texts that the places count in, by file, for marking the line. */
+  texts: Schema.Record(Schema.String, Schema.String)
 }) {
   override get message() {
-    return renderFaults(this.faults, this.text)
+    return renderFaults(this.faults, this.texts)
   }
 }
 
@@ -29,18 +29,19 @@ const shown = 50
 
 const byPlace = (a: Fault, b: Fault) => a.line - b.line || a.column - b.column || (a.message < b.message ? -1 : 1)
 
-/** In the order of the file, each once. */
-export const sortFaults = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => {
+/** In the order of the file, then of those it includes, each fault once. */
+export const sortFaults = (faults: ReadonlyArray<Fault>, root: string): ReadonlyArray<Fault> => {
   const seen = new Set<string>()
-  return [...faults].sort(byPlace).filter((fault) => {
-    const id = `${fault.line}:${fault.column}:${fault.message}`
+  const byFile = (a: Fault, b: Fault) => (a.file === b.file ? byPlace(a, b) : a.file === root ? -1 : b.file === root ? 1 : a.file < b.file ? -1 : 1)
+  return [...faults].sort(byFile).filter((fault) => {
+    const id = `${fault.file}:${fault.line}:${fault.column}:${fault.message}`
     return seen.has(id) ? false : (seen.add(id), true)
   })
 }
 
-const renderFault = (fault: Fault, lines: ReadonlyArray<string>): string => {
+const renderFault = (fault: Fault, lines: ReadonlyArray<string> | undefined): string => {
   const out = [`${fault.file}:${fault.line}:${fault.column}: ${fault.message}`]
-  const line = fault.file.startsWith("--set") ? undefined : lines[fault.line - 1]
+  const line = lines?.[fault.line - 1]
   if (line !== undefined && line.trim() !== "") {
     const gutter = String(fault.line)
     const from = Math.max(0, fault.column - 61)
@@ -54,9 +55,9 @@ const renderFault = (fault: Fault, lines: ReadonlyArray<string>): string => {
 }
 
 /** The faults as text: place, message, the line with the place marked, the mend. At most fifty; the rest is counted. */
-export const renderFaults = (faults: ReadonlyArray<Fault>, text: string): string => {
-  const lines = text.split(/\r?\n/)
-  const parts = faults.slice(0, shown).map((fault) => renderFault(fault, lines))
+export const renderFaults = (faults: ReadonlyArray<Fault>, texts: Readonly<Record<string, string>>): string => {
+  const lines = new Map(Object.entries(texts).map(([file, text]) => [file, text.split(/\r?\n/)]))
+  const parts = faults.slice(0, shown).map((fault) => renderFault(fault, lines.get(fault.file)))
   if (faults.length > shown) parts.push(`... and ${faults.length - shown} more`)
   parts.push(faults.length === 1 ? "1 fault; nothing ran" : `${faults.length} faults; nothing ran`)
   return parts.join("\n\n")

@@ -1,5 +1,4 @@
-import type { Json } from "./Json.ts"
-import type { Path, PipelineDocument, Place } from "./file/Document.ts"
+import type { Path, Place } from "./file/Document.ts"
 import type { PortType } from "./Port.ts"
 import type { SourceRequest, Step } from "./Step.ts"
 
@@ -14,9 +13,13 @@ export interface OutputRef {
 
 /** A step as written and decoded: its `with` typed and filled with defaults, its inputs resolved to outputs. */
 export interface PipelineStep {
+  /** As written, and for an instance of a matrix its binding: `tuned@lr=1e-4`. */
   readonly name: string
+  /** The name under `steps:` in the file. */
+  readonly written: string
   readonly definition: Step
   readonly params: any
+  /** By port; an instance gathered by a port stands under `port@binding`. */
   readonly inputs: Readonly<Record<string, OutputRef>>
   readonly sources: Readonly<Record<string, SourceRequest>>
 }
@@ -26,8 +29,9 @@ export interface Pipeline {
   readonly name: string
   readonly seed: number
   readonly steps: ReadonlyArray<PipelineStep>
-  readonly document: PipelineDocument
-  readonly params: Readonly<Record<string, Json>>
+  /** The file as it stands in messages, and every text read for it, by file. */
+  readonly file: string
+  readonly texts: Readonly<Record<string, string>>
   /** Where a part of the file stands, also when `--set` put it there. */
   readonly place: (path: Path, what: "key" | "value") => Place
 }

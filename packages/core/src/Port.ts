@@ -38,6 +38,8 @@ export interface InputPort {
   readonly accepts: ReadonlyArray<PortKind>
   readonly description: string
   readonly optional?: boolean
+  /** Takes all instances of a step with a `matrix` at once, instead of one each. */
+  readonly gather?: boolean
   /** Columns that must be there, by name. */
   readonly columns?: Readonly<Record<string, { readonly type: ReadonlyArray<ColumnType["type"]>; readonly why: string }>>
 }

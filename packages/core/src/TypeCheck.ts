@@ -1,6 +1,7 @@
 import type { Fault } from "./Fault.ts"
 import { suggest } from "./file/Suggest.ts"
 import type { Pipeline, PipelineStep, PipelineTypes } from "./Pipeline.ts"
+import { portOf } from "./plan/StageInputs.ts"
 import type { InputPort, PortType } from "./Port.ts"
 import { describePort } from "./Port.ts"
 import type { SourceHead } from "./Step.ts"
@@ -23,7 +24,8 @@ export const checkTypes = (
   for (const step of pipeline.steps) {
     const before = faults.length
     const inputs: Record<string, PortType> = {}
-    for (const [port, ref] of Object.entries(step.inputs)) {
+    for (const [key, ref] of Object.entries(step.inputs)) {
+      const port = portOf(key)
       const type = types[ref.step]?.[ref.output]
       if (type === undefined) continue
       inputs[port] = type
@@ -31,7 +33,7 @@ export const checkTypes = (
     }
     const own = faults.length === before && !unread.has(step.name) ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} }) : undefined
     for (const fault of own?.faults ?? []) {
-      const place = pipeline.place(["steps", step.name, ...fault.path], "value")
+      const place = pipeline.place(["steps", step.written, ...fault.path], "value")
       faults.push({ ...place, code: "type", message: fault.message, hint: fault.hint })
     }
     const declared = Object.entries(step.definition.outputs).map(([name, port]) => [name, { kind: port.kind }] as const)
@@ -43,7 +45,7 @@ export const checkTypes = (
 const checkEdge = (pipeline: Pipeline, step: PipelineStep, port: string, type: PortType, faults: Array<Fault>): void => {
   const wanted = step.definition.inputs[port] as InputPort
   // Finding a place walks the document: only a fault is worth it.
-  const place = () => pipeline.place(["steps", step.name, "in", port], "value")
+  const place = () => pipeline.place(["steps", step.written, "in", port], "value")
   if (!wanted.accepts.includes(type.kind)) {
     const message = `\`${step.name}\` takes ${wanted.accepts.join(" or ")} as \`${port}\`, and this gives ${describePort(type)}`
     faults.push({ ...place(), code: "port_kind", message, hint: `${port}: ${wanted.description}` })

@@ -1,51 +1,45 @@
 import { Schema } from "effect"
 
-/** A step as written, before its kind is looked up: `with` is decoded by the kind's own Schema in the second stage. */
-export const EnvelopeStep = Schema.Struct({
-  uses: Schema.String.annotate({ description: "the kind of step: `hone steps` lists them" }),
-  in: Schema.optionalKey(
-    Schema.Record(Schema.String, Schema.String).annotate({
-      description: "where each input comes from: `step`, or `step.output`"
-    })
-  ),
-  with: Schema.optionalKey(
-    Schema.Record(Schema.String, Schema.Unknown).annotate({ description: "the params: `hone steps KIND` lists them" })
-  )
-})
+const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4294967295 }))
+const anything = Schema.Record(Schema.String, Schema.Unknown)
+const scalar = Schema.NullOr(Schema.Union([Schema.String, Schema.Finite, Schema.Boolean]))
 
-/** The top level of a pipeline file: the first stage of decoding. */
-export const Envelope = Schema.Struct({
-  name: Schema.NonEmptyString.annotate({ description: "what the pipeline is called on reports" }),
-  seed: Schema.optionalKey(
-    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4294967295 })).annotate({
-      description: "the root of all randomness, 0 to 4294967295 (default 0)"
-    })
-  ),
-  params: Schema.optionalKey(
-    Schema.Record(Schema.String, Schema.Unknown).annotate({
-      description: "values that the steps take by ${params.NAME} and `--set params.NAME=...` changes"
-    })
-  ),
-  steps: Schema.Record(Schema.String, EnvelopeStep).annotate({ description: "the steps by name; their order does not matter" })
-})
-export type Envelope = typeof Envelope.Type
-
-export const envelopeKeys = ["name", "seed", "params", "steps"] as const
-
-export const envelopeNotes: Readonly<Record<string, string>> = {
+/** What the top-level keys mean: in hints, and in the JSON Schema that editors read. */
+export const envelopeNotes = {
   name: "what the pipeline is called on reports",
-  seed: "the root of all randomness, an integer from 0 to 4294967295",
-  params: "a map of values that steps take by ${params.NAME}",
+  seed: "the root of all randomness, an integer from 0 to 4294967295 (default 0)",
+  params: "a map of values that steps take by ${params.NAME} and `--set params.NAME=...` changes",
+  env: "the environment variables that the file may take by ${env.NAME}: a list of names, or a map from a name to its default",
+  include: "a file, or a list of files, whose params and steps belong to this pipeline",
   steps: "a map from a step's name to `{ uses, in, with }`"
-}
+} as const
 
-export const stepKeys = ["uses", "in", "with"] as const
-
-export const stepNotes: Readonly<Record<string, string>> = {
+/** What the keys of a step mean. */
+export const stepNotes = {
   uses: "the kind of step: `hone steps` lists them",
   in: "a map from an input port to the step (or `step.output`) it comes from",
-  with: "a map of the step's params: `hone steps KIND` lists them"
-}
+  with: "a map of the step's params: `hone steps KIND` lists them",
+  matrix: "a map from an axis to its values, taken by ${matrix.AXIS}: one instance of the step for each combination; or a list of combinations"
+} as const
+
+/** A step as written, before its kind is looked up: `with` is decoded by the kind's own Schema in the second stage. */
+export const EnvelopeStep = Schema.Struct({
+  uses: Schema.String.annotate({ description: stepNotes.uses }),
+  in: Schema.optionalKey(Schema.Record(Schema.String, Schema.String).annotate({ description: stepNotes.in })),
+  with: Schema.optionalKey(anything.annotate({ description: stepNotes.with })),
+  matrix: Schema.optionalKey(Schema.Unknown.annotate({ description: stepNotes.matrix }))
+})
+
+/** The top level of a pipeline file: the first stage of decoding. Each step is decoded on its own. */
+export const Envelope = Schema.Struct({
+  name: Schema.NonEmptyString.annotate({ description: envelopeNotes.name }),
+  seed: Schema.optionalKey(seed.annotate({ description: envelopeNotes.seed })),
+  params: Schema.optionalKey(anything.annotate({ description: envelopeNotes.params })),
+  env: Schema.optionalKey(Schema.Union([Schema.Array(Schema.String), Schema.Record(Schema.String, scalar)]).annotate({ description: envelopeNotes.env })),
+  include: Schema.optionalKey(Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({ description: envelopeNotes.include })),
+  steps: anything.annotate({ description: envelopeNotes.steps })
+})
+export type Envelope = typeof Envelope.Type
 
 /** Words that `${...}` and instances use: no step may take one of them for its name. */
 export const reservedNames = ["params", "env", "matrix", "sweep", "steps"] as const

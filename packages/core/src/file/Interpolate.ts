@@ -2,8 +2,11 @@ import type { Json, JsonObject } from "../Json.ts"
 import type { Path } from "./Document.ts"
 import { suggest } from "./Suggest.ts"
 
-/** What `${...}` may name: one entry for each first word (`params`), its values by name. */
-export type Scopes = Readonly<Record<string, JsonObject>>
+/** Finds what stands behind the words after the first: a value, or what to say of it. */
+export type Lookup = (names: ReadonlyArray<string>) => { readonly value: Json } | { readonly message: string; readonly hint: string }
+
+/** What `${...}` may name: one entry for each first word (`params`): its values by name, or a way to find them. */
+export type Scopes = Readonly<Record<string, JsonObject | Lookup>>
 
 export interface InterpolationFault {
   readonly path: Path
@@ -25,8 +28,14 @@ export const interpolate = (
     const [scope = "", ...names] = reference.trim().split(".")
     const values = Object.hasOwn(scopes, scope) ? scopes[scope] : undefined
     if (values === undefined || names.length === 0) {
-      const known = Object.entries(scopes).flatMap(([word, of]) => Object.keys(of).map((name) => `${word}.${name}`))
+      const known = Object.entries(scopes).flatMap(([word, of]) => (typeof of === "function" ? [`${word}.STEP.with.PARAM`] : Object.keys(of).map((name) => `${word}.${name}`)))
       faults.push({ path, message: `\${${reference}} names nothing`, hint: suggest(reference, known) })
+      return null
+    }
+    if (typeof values === "function") {
+      const found = values(names)
+      if ("value" in found) return found.value
+      faults.push({ path, message: `\${${reference}}: ${found.message}`, hint: found.hint })
       return null
     }
     let found: Json | undefined = values

@@ -1,6 +1,9 @@
 import { parse } from "yaml"
-import type { Json, JsonObject } from "../Json.ts"
+import type { Fault } from "../Fault.ts"
+import type { Json } from "../Json.ts"
 import type { Path } from "./Document.ts"
+import { isRecord } from "./SchemaFaults.ts"
+import { suggest } from "./Suggest.ts"
 
 /** `--set tuned.learning_rate=1e-4`, read. The value is a YAML scalar or flow collection, so it has the type it would have in the file. */
 export interface Override {
@@ -10,7 +13,7 @@ export interface Override {
   readonly value: Json
 }
 
-export const parseOverride = (text: string): Override | { readonly text: string; readonly problem: string } => {
+const parseOverride = (text: string): Override | { readonly text: string; readonly problem: string } => {
   const equals = text.indexOf("=")
   const names = equals > 0 ? text.slice(0, equals).split(".") : []
   const isSeed = names.length === 1 && names[0] === "seed"
@@ -26,13 +29,38 @@ export const parseOverride = (text: string): Override | { readonly text: string;
   }
 }
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 /** A copy of `root` with `value` at `path`; maps on the way are made where there are none. */
-export const setAt = (root: Json | undefined, path: Path, value: Json): Json => {
+const setAt = (root: Json | undefined, path: Path, value: Json): Json => {
   const [key, ...rest] = path
   if (key === undefined) return value
-  const object: JsonObject = isObject(root) ? root : {}
-  return { ...object, [key]: setAt(Object.hasOwn(object, String(key)) ? object[key] : undefined, rest, value) }
+  const object = isRecord(root) ? root : {}
+  return { ...object, [key]: setAt(Object.hasOwn(object, String(key)) ? object[String(key)] : undefined, rest, value) }
+}
+
+/** Applies every `--set` that names something the file has; the others are faults of their own. */
+export const applyOverrides = (
+  value: Json,
+  sets: ReadonlyArray<string>
+): { readonly value: Json; readonly overrides: ReadonlyArray<Override>; readonly faults: ReadonlyArray<Fault> } => {
+  const overrides: Array<Override> = []
+  const faults: Array<Fault> = []
+  const refuse = (text: string, message: string, hint: string) =>
+    faults.push({ file: `--set ${text}`, line: 1, column: 1, length: text.length, code: "set", message, hint })
+  let result = value
+  for (const set of sets) {
+    const override = parseOverride(set)
+    if ("problem" in override) {
+      refuse(set, "this does not set anything", override.problem)
+      continue
+    }
+    const [head, name] = override.path as [string, string]
+    const block = isRecord(value) && isRecord(value[head]) ? value[head] : {}
+    if (head !== "seed" && !Object.hasOwn(block, name)) {
+      refuse(set, `there is no ${head === "params" ? "param" : "step"} \`${name}\``, suggest(name, Object.keys(block)))
+      continue
+    }
+    overrides.push(override)
+    result = setAt(result, override.path, override.value)
+  }
+  return { value: result, overrides, faults }
 }

@@ -1,10 +1,13 @@
 import type { OutputRef } from "../Pipeline.ts"
 import type { Step } from "../Step.ts"
-import type { Faults } from "./Decode.ts"
+import type { FaultList } from "./FaultList.ts"
+import { portOf } from "../plan/StageInputs.ts"
 import { nearest, suggest } from "./Suggest.ts"
 
 interface Referring {
   readonly name: string
+  /** The name under `steps:`: an instance of a matrix stands where its step stands. */
+  readonly written: string
   readonly definition: Step
   readonly inputs: Readonly<Record<string, string>>
 }
@@ -14,27 +17,37 @@ export const resolveInputs = (
   step: Referring,
   names: ReadonlySet<string>,
   kinds: ReadonlyMap<string, Step>,
-  faults: Faults
+  faults: FaultList
 ): Readonly<Record<string, OutputRef>> => {
   const refs: Record<string, OutputRef> = {}
   const ports = step.definition.inputs
   for (const [port, reference] of Object.entries(step.inputs)) {
-    const path = ["steps", step.name, "in", port]
-    if (!Object.hasOwn(ports, port)) {
+    const path = ["steps", step.written, "in", portOf(port)]
+    if (!Object.hasOwn(ports, portOf(port))) {
       const hint = suggest(port, Object.keys(ports))
       faults.add(path, "key", "unknown_port", `\`${step.definition.kind}\` has no input \`${port}\``, hint)
     }
     const ref = resolveReference(reference, names, kinds, (code, message, hint) => faults.add(path, "value", code, message, hint))
-    if (ref !== undefined && Object.hasOwn(ports, port)) refs[port] = ref
+    if (ref !== undefined && Object.hasOwn(ports, portOf(port))) refs[port] = ref
   }
-  const misspelt = Object.keys(step.inputs).filter((port) => !Object.hasOwn(ports, port))
+  const misspelt = Object.keys(step.inputs).filter((key) => portOf(key) === key).filter((port) => !Object.hasOwn(ports, port))
   for (const [port, { description, optional }] of Object.entries(ports)) {
-    if (optional === true || Object.hasOwn(step.inputs, port)) continue
+    if (optional === true || Object.keys(step.inputs).some((key) => portOf(key) === port)) continue
     if (misspelt.some((name) => nearest(name, [port]) !== undefined)) continue // told already, with this one as the mend
-    const at = Object.keys(step.inputs).length > 0 ? ["steps", step.name, "in"] : ["steps", step.name]
+    const at = Object.keys(step.inputs).length > 0 ? ["steps", step.written, "in"] : ["steps", step.written]
     faults.add(at, "key", "missing_input", `input \`${port}\` of \`${step.name}\` comes from nowhere`, `${port}: ${description}`)
   }
   return refs
+}
+
+/** At the last dot that leaves a step's name in front: an instance's name may hold dots itself (`tuned@lr=0.1.model`). */
+const splitReference = (reference: string, names: ReadonlySet<string>): readonly [string, ReadonlyArray<string>] => {
+  if (names.has(reference)) return [reference, []]
+  for (let dot = reference.lastIndexOf("."); dot > 0; dot = reference.lastIndexOf(".", dot - 1)) {
+    if (names.has(reference.slice(0, dot))) return [reference.slice(0, dot), [reference.slice(dot + 1)]]
+  }
+  const [step = "", ...rest] = reference.split(".")
+  return [step, rest]
 }
 
 const resolveReference = (
@@ -43,7 +56,7 @@ const resolveReference = (
   kinds: ReadonlyMap<string, Step>,
   refuse: (code: string, message: string, hint: string) => void
 ): OutputRef | undefined => {
-  const [step = "", ...rest] = reference.split(".")
+  const [step, rest] = splitReference(reference, names)
   if (!names.has(step)) {
     refuse("unknown_step", `no step is called \`${step}\``, suggest(step, [...names]))
     return undefined
@@ -67,7 +80,7 @@ const resolveReference = (
 /** The steps so that each follows those it reads; a cycle is a fault, printed whole. Ties keep the order of the file. */
 export const inRunningOrder = <S extends Referring & { readonly refs: Readonly<Record<string, OutputRef>> }>(
   steps: ReadonlyArray<S>,
-  faults: Faults
+  faults: FaultList
 ): ReadonlyArray<S> => {
   const byName = new Map(steps.map((step) => [step.name, step]))
   const order: Array<S> = []
@@ -97,7 +110,7 @@ export const inRunningOrder = <S extends Referring & { readonly refs: Readonly<R
         const circle = [...stack.slice(from).map((entry) => entry.step.name).reverse(), stack.at(-1)!.step.name]
         const port = Object.entries(frame.step.refs).find(([, ref]) => ref.step === name)?.[0] ?? ""
         const text = `the steps feed each other in a circle: ${circle.join(" -> ")}`
-        faults.add(["steps", frame.step.name, "in", port], "value", "cycle", text, "an arrow reads \"feeds\"; cut one of these edges")
+        faults.add(["steps", frame.step.written, "in", portOf(port)], "value", "cycle", text, "an arrow reads \"feeds\"; cut one of these edges")
       } else if (!state.has(name)) open(step)
     }
   }

@@ -21,6 +21,13 @@ export interface Vocabulary {
   readonly describe: (key: string) => string | undefined
 }
 
+/** A vocabulary of keys and their notes. */
+export const vocabulary = (noun: string, notes: Readonly<Record<string, string>>): Vocabulary => ({
+  noun,
+  known: Object.keys(notes),
+  describe: (key) => (Object.hasOwn(notes, key) ? notes[key] : undefined)
+})
+
 const valueAt = (value: unknown, path: Path): unknown => {
   let node: unknown = value
   for (const key of path) {

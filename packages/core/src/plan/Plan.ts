@@ -8,6 +8,7 @@ import type { Stage } from "../Step.ts"
 import type { Change } from "./Changes.ts"
 import { changesBetween, describeChange } from "./Changes.ts"
 import { keyOf, seedOf, shelfOf } from "./Key.ts"
+import { boundInputs } from "./StageInputs.ts"
 import type { Keyed } from "./StageKey.ts"
 import { keyStage } from "./StageKey.ts"
 
@@ -55,9 +56,9 @@ const ago = (record: ActionRecord) =>
 
 const waitsFor = (step: PipelineStep, stage: Stage<any>, unknown: ReadonlyArray<string>): Record<string, string> =>
   Object.fromEntries(
-    unknown.map((name) => {
-      const from = stage.inputs[name]!.from
-      return [name, "port" in from ? (step.inputs[from.port]?.step ?? "") : `${step.name}/${from.stage}`]
+    boundInputs(step, stage).flatMap(({ input, name, ref }) => {
+      if (!unknown.includes(name)) return []
+      return [[name, ref?.step ?? `${step.name}/${"stage" in input.from ? input.from.stage : ""}`] as const]
     })
   )
 
@@ -86,9 +87,9 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
 
   const planStage = Effect.fnUntraced(function* (step: PipelineStep, stage: Stage<any>) {
     const inputs: Record<string, OutputArtifact | undefined> = {}
-    for (const [name, { from }] of Object.entries(stage.inputs)) {
-      const ref = "port" in from ? step.inputs[from.port] : undefined
-      inputs[name] = made.get(ref !== undefined ? `${ref.step}.${ref.output}` : `${step.name}.${"output" in from ? from.output : ""}`)
+    for (const { input, name, ref } of boundInputs(step, stage)) {
+      const own = "output" in input.from ? input.from.output : ""
+      inputs[name] = made.get(ref !== undefined ? `${ref.step}.${ref.output}` : `${step.name}.${own}`)
     }
     const keyed: Keyed = keyStage({
       pipeline,

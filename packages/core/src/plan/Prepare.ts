@@ -18,7 +18,7 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
       const result = yield* Effect.result(service.resolve(request, step.definition, step.params))
       if (Result.isSuccess(result)) found[name] = result.success
       else {
-        const place = pipeline.place(["steps", step.name, "with", request.param], "value")
+        const place = pipeline.place(["steps", step.written, "with", request.param], "value")
         faults.push({ ...place, code: "source", message: result.failure.message, hint: result.failure.hint })
       }
     }
@@ -31,7 +31,7 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
   const checked = checkTypes(pipeline, heads, new Set(unread.map((step) => step.name)))
   faults.push(...checked.faults)
   if (faults.length > 0) {
-    return yield* new PipelineFaults({ faults: sortFaults(faults), text: pipeline.document.text })
+    return yield* new PipelineFaults({ faults: sortFaults(faults, pipeline.file), texts: pipeline.texts })
   }
   const prepared: Prepared & { readonly types: PipelineTypes } = { pipeline, sources, types: checked.types }
   return prepared

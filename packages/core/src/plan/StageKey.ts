@@ -3,6 +3,7 @@ import type { Pipeline, PipelineStep } from "../Pipeline.ts"
 import type { Preimage } from "../record/ActionRecord.ts"
 import type { ResolvedSource } from "../Services.ts"
 import type { EngineChoice, OutputArtifact } from "../Stage.ts"
+import { boundInputs } from "./StageInputs.ts"
 import type { Applies, Facts, Stage } from "../Step.ts"
 
 /** What is known of a stage when it is keyed: each input's artifact, or nothing where it has still to be made. */
@@ -33,8 +34,7 @@ export const keyStage = ({ engine, implementation, inputs, seed, sources, stage,
   const facts = factsOf(inputs)
   const digests: Record<string, string> = {}
   const unknown: Array<string> = []
-  for (const [name, input] of Object.entries(stage.inputs)) {
-    if ("port" in input.from && !Object.hasOwn(step.inputs, input.from.port)) continue // an optional port left open
+  for (const { input, name } of boundInputs(step, stage)) {
     if (input.derived === true) continue
     const artifact = inputs[name]
     if (artifact === undefined) {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs"
-import { relative, resolve } from "node:path"
+import { dirname, join, relative, resolve } from "node:path"
 import { faultsJson } from "@hone/core/Contract"
 import { PipelineFaults } from "@hone/core/Fault"
 import { decodePipeline } from "@hone/core/file/Decode"
+import type { ReadInclude } from "@hone/core/file/Include"
 import { suggest } from "@hone/core/file/Suggest"
 import type { Plan } from "@hone/core/plan/Plan"
 import { plan } from "@hone/core/plan/Plan"
@@ -10,7 +11,6 @@ import { prepare } from "@hone/core/plan/Prepare"
 import { Engine } from "@hone/core/Services"
 import { registry } from "@hone/steps"
 import { Effect, Layer } from "effect"
-import { join } from "node:path"
 import { readEngine } from "../engine/EngineFile.ts"
 import * as Implementations from "../engine/Implementations.ts"
 import * as Sources from "../sources/Sources.ts"
@@ -40,14 +40,23 @@ export const reportFaults = (error: PipelineFaults, json: boolean): Effect.Effec
     return Effect.fail(new Exit({ code: 2 }))
   })
 
+const readInclude: ReadInclude = (spec, from) => {
+  const path = resolve(dirname(from), spec)
+  try {
+    return { file: displayed(path), text: readFileSync(path, "utf8") }
+  } catch (error) {
+    return { problem: (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message }
+  }
+}
+
 const reading = ({ file, sets }: FileOptions) =>
   Effect.try({
-    try: () => ({ file: displayed(file), text: readFileSync(file, "utf8"), sets }),
+    try: () => ({ file: displayed(file), text: readFileSync(file, "utf8"), sets, env: process.env, readInclude }),
     catch: (error) => {
       const missing = (error as NodeJS.ErrnoException).code === "ENOENT"
       const message = missing ? "there is no such file" : `the file cannot be read: ${(error as Error).message}`
       const hint = missing ? "name a pipeline file, for example pipelines/sentiment.yaml" : ""
-      return new PipelineFaults({ faults: [{ file, line: 1, column: 1, length: 1, code: "file", message, hint }], text: "" })
+      return new PipelineFaults({ faults: [{ file, line: 1, column: 1, length: 1, code: "file", message, hint }], texts: {} })
     }
   })
 
@@ -75,7 +84,7 @@ export const loadPlan = Effect.fn("load")(function* (options: FileOptions) {
     const prepared = yield* prepare(pipeline)
     const last = readLastKeys(folder, options.file)
     const planned = yield* plan(prepared, last)
-    return { folder, layer, pipeline, prepared, last, planned, text: text.text }
+    return { folder, layer, pipeline, prepared, last, planned }
   })
   return yield* work.pipe(
     Effect.provide(layer),
@@ -89,5 +98,5 @@ export type Loaded = Effect.Success<ReturnType<typeof loadPlan>>
 export const unknownStep = (file: string, name: string, plan: Plan, json: boolean): Effect.Effect<never, Exit> => {
   const hint = suggest(name, plan.steps.map((step) => step.name))
   const fault = { file: displayed(file), line: 1, column: 1, length: 1, code: "unknown_step", message: `no step is called \`${name}\``, hint }
-  return reportFaults(new PipelineFaults({ faults: [fault], text: "" }), json)
+  return reportFaults(new PipelineFaults({ faults: [fault], texts: {} }), json)
 }

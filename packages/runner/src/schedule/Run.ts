@@ -1,5 +1,7 @@
 import type { RunEvent } from "@hone/core/Contract"
 import type { Plan, Prepared } from "@hone/core/plan/Plan"
+import type { BoundInput } from "@hone/core/plan/StageInputs"
+import { boundInputs } from "@hone/core/plan/StageInputs"
 import { makerOf } from "@hone/core/plan/StageKey"
 import type { PipelineStep } from "@hone/core/Pipeline"
 import type { StageOutcome, StepOutcome } from "@hone/core/record/RunRecord"
@@ -82,25 +84,22 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
   }
   const known = new Map<string, StageEnd>()
 
-  /** The end of the stage behind an input: of an upstream step, or an earlier stage of the same one. */
-  const endBehind = (step: PipelineStep, stage: Stage<any>, input: string) => {
-    const { from } = stage.inputs[input]!
-    if ("stage" in from) return { id: `${step.name}/${from.stage}`, output: from.output }
-    const ref = step.inputs[from.port]
-    if (ref === undefined) return undefined
-    return { id: `${ref.step}/${makerOf(steps.get(ref.step)!, ref.output).name}`, output: ref.output }
+  /** The stage behind an input: of an upstream step, or an earlier one of the same step. */
+  const behind = (step: PipelineStep, { input, ref }: BoundInput) => {
+    if ("stage" in input.from) return { id: `${step.name}/${input.from.stage}`, output: input.from.output }
+    return { id: `${ref!.step}/${makerOf(steps.get(ref!.step)!, ref!.output).name}`, output: ref!.output }
   }
 
   const bring = (step: PipelineStep, stage: Stage<any>): Effect.Effect<StageEnd, never, Needs> =>
     Effect.gen(function* () {
       const inputs: Record<string, OutputArtifact | undefined> = {}
       let blocked: StageEnd | undefined
-      for (const [name, input] of Object.entries(stage.inputs)) {
-        const behind = input.derived === true ? undefined : endBehind(step, stage, name)
-        if (behind === undefined) continue
-        const end = yield* Deferred.await(ends.get(behind.id)!)
-        if (end.state === "made") inputs[name] = end.record.outputs[behind.output]
-        else blocked ??= { state: "skipped", reason: `${behind.id.split("/")[0]} ${end.state === "failed" ? "failed" : "did not run"}` }
+      for (const bound of boundInputs(step, stage)) {
+        if (bound.input.derived === true) continue
+        const { id, output } = behind(step, bound)
+        const end = yield* Deferred.await(ends.get(id)!)
+        if (end.state === "made") inputs[bound.name] = end.record.outputs[output]
+        else blocked ??= { state: "skipped", reason: `${id.split("/")[0]} ${end.state === "failed" ? "failed" : "did not run"}` }
       }
       const derive = (input: string) => {
         const { from } = stage.inputs[input]!
