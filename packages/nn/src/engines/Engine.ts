@@ -114,8 +114,25 @@ function bindFeed(name: string, tensor: Tensor, feed: Feed, sizes: Record<string
       throw new BadFeed(name, `has ${got} along axis ${axis}, and must have ${dim} = ${bindDim(dim, sizes)}`)
   })
   const count = shape.reduce((a, b) => a * b, 1)
+  if (count === 0) throw new BadFeed(name, "is empty")
   if (data.length !== count) throw new BadFeed(name, `holds ${data.length} values, and its shape says ${count}`)
   return { tensor, data, shape }
+}
+
+/** Sizes and values outside of what the program can compute with. */
+function checkBounds(fn: ProgramFunction, bound: ReadonlyMap<string, Bound>, sizes: Sizes): void {
+  for (const [symbol, most] of Object.entries(fn.limits)) {
+    if ((sizes[symbol] ?? 0) <= most) continue
+    throw new BadFeed(
+      [...bound].find(([, { tensor }]) => tensor.shape.includes(symbol))![0],
+      `has ${symbol} ${sizes[symbol]}, and may have at most ${most}`
+    )
+  }
+  for (const [name, { below, ignored }] of Object.entries(fn.bounds)) {
+    const found = bound.get(name)?.data.findIndex((value) => !(value >= 0 && value < below) && value !== ignored) ?? -1
+    if (found >= 0)
+      throw new BadFeed(name, `holds ${bound.get(name)!.data[found]}, and its values must be below ${below}`)
+  }
 }
 
 /**
@@ -132,12 +149,15 @@ export function bindFeeds(
     if (!(name in fn.feeds) && !fn.idle.has(name))
       throw new UnknownName("feed", name, [...Object.keys(fn.feeds), ...fn.idle])
   }
-  const bound = Object.entries(fn.feeds).map(([name, tensor]) => {
-    const feed = feeds[name]
-    if (feed === undefined) throw new BadFeed(name, "is missing")
-    return bindFeed(name, tensor, feed, sizes)
-  })
-  return { bound, sizes }
+  const bound = new Map(
+    Object.entries(fn.feeds).map(([name, tensor]) => {
+      const feed = feeds[name]
+      if (feed === undefined) throw new BadFeed(name, "is missing")
+      return [name, bindFeed(name, tensor, feed, sizes)] as const
+    })
+  )
+  checkBounds(fn, bound, sizes)
+  return { bound: [...bound.values()], sizes }
 }
 
 /** The entry of a variable, and a check that as many values were given as it has elements. */

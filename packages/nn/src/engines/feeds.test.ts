@@ -24,6 +24,8 @@ const program = classifierProgram({
   max_grad_norm: 1
 })
 const good = { input_ids: matrix([[1, 2, 3]]), attention_mask: matrix([[1, 1, 1]]), labels: Int32Array.of(1) }
+/** One token more than the model has positions. */
+const long = matrix([Array.from({ length: 13 }, () => 1)])
 
 describe.each([...new Set([fastestEngine, "wasm" as const])])("a session on %s refuses, and stays usable,", (name) => {
   const open = async () => {
@@ -39,6 +41,11 @@ describe.each([...new Set([fastestEngine, "wasm" as const])])("a session on %s r
     ["a feed of another rank", { ...good, input_ids: Int32Array.of(1, 2, 3) }, BadFeed],
     ["a mask of another length", { ...good, attention_mask: matrix([[1, 1]]) }, BadFeed],
     ["labels of another batch", { ...good, labels: Int32Array.of(1, 0) }, BadFeed],
+    ["a token that the vocabulary lacks", { ...good, input_ids: matrix([[1, 30, 3]]) }, BadFeed],
+    ["a negative token", { ...good, input_ids: matrix([[1, -1, 3]]) }, BadFeed],
+    ["a label that the head lacks", { ...good, labels: Int32Array.of(2) }, BadFeed],
+    ["a text longer than there are positions", { ...good, input_ids: long, attention_mask: long }, BadFeed],
+    ["no rows", { ...good, input_ids: { data: new Int32Array(0), shape: [0, 3] } }, BadFeed],
     ["fewer values than the shape says", { ...good, input_ids: { data: Int32Array.of(1, 2), shape: [1, 3] } }, BadFeed]
   ])("%s", async (_, feeds, fault) => {
     const session = await open()

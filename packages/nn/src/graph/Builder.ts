@@ -11,7 +11,7 @@ import {
   type Tensor,
   type Variable
 } from "./Graph.ts"
-import type { ProgramFunction } from "./Program.ts"
+import type { Bounds, ProgramFunction } from "./Program.ts"
 
 /** A coarse operation as it was applied: what reverse mode walks back over. */
 export interface Applied {
@@ -38,6 +38,8 @@ export class Builder {
   /** Tensors whose gradient is wanted, because something that trains lies before them or is them. */
   readonly trains = new Set<Tensor>()
   readonly #feeds: Record<string, Tensor> = {}
+  readonly #bounds: Record<string, Bounds> = {}
+  readonly #limits: Record<string, number> = {}
   readonly #reads = new Map<string, Tensor>()
   readonly #sizes = new Map<string, Tensor>()
   readonly #vectors = new Map<string, Tensor>()
@@ -79,10 +81,16 @@ export class Builder {
   // Sources
 
   /** A value that the caller hands in under `name`. Symbols in its shape take their sizes from it. */
-  feed(name: string, dtype: "float32" | "int32", shape: Shape): Tensor {
+  feed(name: string, dtype: "float32" | "int32", shape: Shape, bounds?: Bounds): Tensor {
+    if (bounds !== undefined) this.#bounds[name] = bounds
     const tensor = this.#one("Placeholder", [], { dtype, shape }, { name: `${this.name}/${name}` })
     this.#feeds[name] = tensor
     return tensor
+  }
+
+  /** Feeds that make a symbol larger are refused. */
+  limit(symbol: string, most: number): void {
+    this.#limits[symbol] = most
   }
 
   scalar(value: number): Tensor {
@@ -306,6 +314,13 @@ export class Builder {
     const entries = Object.entries(this.#feeds)
     const feeds = Object.fromEntries(entries.filter(([, tensor]) => needed.has(tensor.node)))
     const idle = new Set(entries.flatMap(([name, tensor]) => (needed.has(tensor.node) ? [] : [name])))
-    return { feeds, fetches: named, idle, ...(options.prepare === undefined ? {} : { prepare: options.prepare }) }
+    return {
+      feeds,
+      fetches: named,
+      idle,
+      bounds: this.#bounds,
+      limits: this.#limits,
+      ...(options.prepare === undefined ? {} : { prepare: options.prepare })
+    }
   }
 }

@@ -9,12 +9,22 @@ export type Feed =
 export type Feeds = Readonly<Record<string, Feed>>
 export type Values = Float32Array | Int32Array
 
+/** Which values a feed may hold: whole numbers from 0 to below `below`, and `ignored`. */
+export interface Bounds {
+  readonly below: number
+  readonly ignored?: number
+}
+
 /** One entry point of a program. Engines run only the nodes that its fetches need. */
 export interface ProgramFunction {
   readonly feeds: Readonly<Record<string, Tensor>>
   readonly fetches: Readonly<Record<string, Tensor>>
   /** Feeds that this function would take, and has no use for: `seed` where nothing drops out. Accepted, and left alone. */
   readonly idle: ReadonlySet<string>
+  /** Values that feeds are held to: outside of them engines fail, or give nonsense in silence. */
+  readonly bounds: Readonly<Record<string, Bounds>>
+  /** The largest size of symbols that have one. */
+  readonly limits: Readonly<Record<string, number>>
   /** Turns what the caller knows (learning rate, step) into what the graph is fed; the engine calls it. */
   readonly prepare?: (feeds: Feeds) => Feeds
 }

@@ -4,9 +4,22 @@ import { classifierProgram, defaultAdamW } from "../train/classifier.ts"
 import { costsOf } from "./costs.ts"
 
 /** The shape of all-MiniLM-L6-v2. */
-const config = parseBertConfig({ model_type: "bert", hidden_size: 384, num_hidden_layers: 6, num_attention_heads: 12, intermediate_size: 1536 })
+const config = parseBertConfig({
+  model_type: "bert",
+  hidden_size: 384,
+  num_hidden_layers: 6,
+  num_attention_heads: 12,
+  intermediate_size: 1536
+})
 const program = (trainable: (name: string) => boolean) =>
-  classifierProgram({ config, head: { pooling: "pooler", labels: 2 }, trainable, dropout: { hidden: 0, attention: 0 }, optimizer: defaultAdamW, max_grad_norm: 1 })
+  classifierProgram({
+    config,
+    head: { pooling: "pooler", labels: 2 },
+    trainable,
+    dropout: { hidden: 0, attention: 0 },
+    optimizer: defaultAdamW,
+    max_grad_norm: 1
+  })
 
 const [B, T, C, F, L] = [16, 64, 384, 1536, 6]
 const sizes = { batch: B, length: T }

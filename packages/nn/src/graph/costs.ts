@@ -18,7 +18,8 @@ export interface Costs {
 
 const bytesPerElement = { float32: 4, int32: 4, bool: 1, resource: 0 } as const
 
-const bytesOf = ({ dtype }: Tensor, shape: ReadonlyArray<number>): number => bytesPerElement[dtype] * shape.reduce((a, b) => a * b, 1)
+const bytesOf = ({ dtype }: Tensor, shape: ReadonlyArray<number>): number =>
+  bytesPerElement[dtype] * shape.reduce((a, b) => a * b, 1)
 
 /** Costs of a function for given sizes of its symbols, `{ batch: 16, length: 64 }`. */
 export function costsOf(program: Program, name: string, sizes: Sizes): Costs {
@@ -46,4 +47,5 @@ export function costsOf(program: Program, name: string, sizes: Sizes): Costs {
   return { flops, matmulFlops, variableBytes, peakBytes }
 }
 
-const elementsOf = ({ graph }: Program, variable: string): number => graph.variables.get(variable)!.shape.reduce((a, b) => a * b, 1)
+const elementsOf = ({ graph }: Program, variable: string): number =>
+  graph.variables.get(variable)!.shape.reduce((a, b) => a * b, 1)

@@ -3,7 +3,7 @@ import type { Builder } from "../graph/Builder.ts"
 import type { Tensor } from "../graph/Graph.ts"
 
 /** Rows with this label count nowhere. */
-const IGNORED = -100
+export const IGNORED = -100
 
 export interface CrossEntropyOptions {
   /** int32 [N]: a class, or -100. */

@@ -12,7 +12,7 @@ import {
   type Pooling,
   type WeightSpec
 } from "../models/bert/weights.ts"
-import { rowLosses, softmaxCrossEntropy } from "../ops/softmaxCrossEntropy.ts"
+import { IGNORED, rowLosses, softmaxCrossEntropy } from "../ops/softmaxCrossEntropy.ts"
 import {
   adamw,
   type AdamWOptions,
@@ -191,28 +191,32 @@ class Model {
 export function encoderInput(context: BertContext, cut: number | undefined, tokenTypes: boolean) {
   const { config, g } = context
   const shape = ["batch", "length"]
-  const mask = () => rowsOf(g, g.feed("attention_mask", "int32", shape))
+  const mask = () => rowsOf(g, g.feed("attention_mask", "int32", shape, { below: 2 }))
   if (cut !== undefined) {
     const hidden = g.feed("hidden", "float32", [...shape, config.hidden_size])
     return { rows: mask(), x: g.reshape(hidden, ["batch*length", config.hidden_size]) }
   }
-  const ids = g.feed("input_ids", "int32", shape)
-  const types = tokenTypes ? g.feed("token_type_ids", "int32", shape) : undefined
+  g.limit("length", config.max_position_embeddings)
+  const ids = g.feed("input_ids", "int32", shape, { below: config.vocab_size })
+  const types = tokenTypes ? g.feed("token_type_ids", "int32", shape, { below: config.type_vocab_size }) : undefined
   const rows = mask()
   return { rows, x: bertEmbeddings(context, rows, ids, types) }
 }
 
+const labelFeed = (model: Model, g: Builder): Tensor =>
+  g.feed("labels", "int32", ["batch"], { below: model.options.head.labels, ignored: IGNORED })
+
 function evaluation(model: Model): ProgramFunction {
   const g = new Builder(model.graph, "eval")
   const logits = model.logits(g, "eval")
-  const { losses } = rowLosses(g, logits, g.feed("labels", "int32", ["batch"]))
+  const { losses } = rowLosses(g, logits, labelFeed(model, g))
   return g.finish({ logits, losses })
 }
 
 /** Forward and backward: the loss, and for each parameter that trains its gradient. */
 function lossAndGradients(model: Model, g: Builder): { readonly loss: Tensor; readonly updates: Array<Update> } {
   const logits = model.logits(g, "train")
-  const labels = g.feed("labels", "int32", ["batch"])
+  const labels = labelFeed(model, g)
   const { loss } = softmaxCrossEntropy(g, { logits }, { labels, count: g.feed("count", "float32", []) })
   const parameters = model
     .trainableNames()
