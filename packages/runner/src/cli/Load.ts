@@ -11,7 +11,7 @@ import { prepare } from "@hone/core/plan/Prepare"
 import { Engine } from "@hone/core/Services"
 import { registry } from "@hone/steps"
 import { Effect, Layer } from "effect"
-import { readEngine } from "../engine/EngineFile.ts"
+import { EngineMissing, readEngine } from "../engine/EngineFile.ts"
 import * as Implementations from "../engine/Implementations.ts"
 import * as Sources from "../sources/Sources.ts"
 import { homeOf, storeFolder } from "../store/Folder.ts"
@@ -69,7 +69,13 @@ export const servicesFor = (file: string) => {
       Records.layer(folder),
       Sources.layer(folder, file, ownFolder()),
       Implementations.layer(join(bundleFolder(), "implementation.json")),
-      Layer.sync(Engine, () => Engine.of(readEngine(ownFolder(), process.env)))
+      Layer.effect(
+        Engine,
+        Effect.suspend(() => {
+          const engine = readEngine(ownFolder(), process.env)
+          return engine instanceof EngineMissing ? Effect.fail(engine) : Effect.succeed(Engine.of(engine))
+        })
+      )
     )
   }
 }
@@ -88,7 +94,12 @@ export const loadPlan = Effect.fn("load")(function* (options: FileOptions) {
   })
   return yield* work.pipe(
     Effect.provide(layer),
-    Effect.catchTag("PipelineFaults", (error) => reportFaults(error, options.json))
+    Effect.catchTag("PipelineFaults", (error) => reportFaults(error, options.json)),
+    Effect.catchTag("EngineMissing", (error) => {
+      const [message = "", hint = ""] = error.message.split("\n").map((line) => line.trim())
+      const fault = { file: "HONE_ENGINE", line: 1, column: 1, length: 1, code: "engine", message, hint }
+      return reportFaults(new PipelineFaults({ faults: [fault], texts: {} }), options.json)
+    })
   )
 })
 

@@ -7,15 +7,19 @@ import { renderTable } from "./Table.ts"
 /** Where a run is shown: a table that redraws itself on a terminal, lines in a log, or JSON events for scripts. */
 export interface Screen {
   readonly show: (event: RunEvent) => void
+  /** The run was interrupted: say what is kept. */
+  readonly interrupted: () => void
   readonly close: () => void
 }
+
+const kept = "interrupted: what is finished is kept, and a training goes on from its last checkpoint; run it again to go on"
 
 const failureText = (event: Extract<RunEvent, { event: "failure" }>): string => {
   const rows = event.row_ids.length === 0 ? "" : `\n  rows: ${event.row_ids.slice(0, 8).join(", ")}${event.row_ids.length > 8 ? `, ... (${event.row_ids.length})` : ""}`
   return `${paint("red", `${event.step} failed`)}: ${event.message}${rows}${event.hint === "" ? "" : `\n  ${event.hint}`}`
 }
 
-const jsonScreen: Screen = { show: printJson, close: () => {} }
+const jsonScreen: Screen = { show: printJson, interrupted: () => {}, close: () => {} }
 
 const plainScreen = (): Screen => {
   const lines = plainLines()
@@ -24,6 +28,7 @@ const plainScreen = (): Screen => {
       if (event.event === "failure") printError(failureText(event))
       for (const line of lines(event, Date.now())) print(line)
     },
+    interrupted: () => printError(kept),
     close: () => {}
   }
 }
@@ -41,6 +46,7 @@ const liveScreen = async (): Promise<Screen> => {
       absorb(state, event, Date.now())
       if (event.event === "failure") failures.push(failureText(event))
     },
+    interrupted: () => failures.push(kept),
     close: () => {
       clearInterval(timer)
       draw()
@@ -56,6 +62,7 @@ const idleScreen = (): Screen => {
   const state = emptyState()
   return {
     show: (event) => absorb(state, event, Date.now()),
+    interrupted: () => {},
     close: () => print(renderTable(state, Date.now(), process.stdout.columns ?? 120))
   }
 }

@@ -84,7 +84,14 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
     yield* runSteps({ prepared, planned, last, folder, cores: availableParallelism(), show: emit, ended: (step) => steps.push(step) }).pipe(
       Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
       Effect.scoped,
-      Effect.onInterrupt(() => Effect.map(elapsed, (seconds) => remember("interrupted", seconds)))
+      Effect.catchTag("EngineMissing", Effect.die), // loading the plan has met it already
+      Effect.onInterrupt(() =>
+        Effect.map(elapsed, (seconds) => {
+          remember("interrupted", seconds)
+          emit({ event: "end", ok: false, run: id, seconds, steps: steps.map(({ name, outcome, seconds: took }) => ({ name, outcome, seconds: took })) })
+          screen.interrupted()
+        })
+      )
     )
   }
   const seconds = yield* elapsed
