@@ -4,6 +4,7 @@ import { type StageContext, StageError, type StageResult } from "@hone/core/Stag
 import { Effect } from "effect"
 import { elements, type Head, type ModelManifest } from "../artifacts/manifest.ts"
 import { writeModel } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
 import { isUnsupported, readConfig, supported, type Understood } from "./config.ts"
 import { readTokenizer, writeTokenizer } from "./tokenizer.ts"
 import { readWeights } from "./weights.ts"
@@ -41,7 +42,9 @@ export const run = Effect.fn("base.run")(function* (context: StageContext) {
     trainable: null,
     base: null
   }
-  const model = writeModel({ folder: context.folder, file: "model.arrow", manifest, tensors: weights.tensors })
+  const model = yield* attempt(() =>
+    writeModel({ folder: context.folder, file: "model.arrow", manifest, tensors: weights.tensors })
+  )
   const parameters = [...weights.tensors.values()].reduce((total, { shape }) => total + elements(shape), 0)
   const result: StageResult = {
     outputs: { model, tokenizer },

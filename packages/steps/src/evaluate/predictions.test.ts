@@ -3,14 +3,13 @@ import { type InputArtifact, StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { float32Lists, labelColumn, readTable, strings } from "../arrow/reader.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
-import { testEngine, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
+import { testEngine as engine, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
 import { train } from "../train/index.ts"
 import { evaluate } from "./index.ts"
 
 const bench = makeBench()
 afterAll(() => bench.dispose())
 
-const engine = testEngine()
 const fitRows = tokensArtifact(bench, tinyRows(60))
 const rows = tokensArtifact(bench, tinyRows(30, 1000))
 

@@ -2,6 +2,7 @@ import { type StageContext, StageError, type StageResult } from "@hone/core/Stag
 import { Effect } from "effect"
 import { blocksOf, type ModelManifest, type Strategy } from "../artifacts/manifest.ts"
 import { type Model, readModel, writeModel } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
 import { trainingTable } from "./trainingTable.ts"
 
 /** Blocks that stay as they are, counted from the input. Fails where `partial` asks for more blocks than there are. */
@@ -34,7 +35,7 @@ const chosen = (
 export const run = Effect.fn("freeze.run")(function* (context: StageContext) {
   const input = context.inputs["model"]!
   const strategy = context.params.strategy as Strategy
-  const model = readModel(input, context.blobPath)
+  const model = yield* attempt(() => readModel(input, context.blobPath))
   const frozen = yield* frozenBlocks(strategy, blocksOf(model.manifest))
   const manifest = chosen(model, input, strategy, frozen)
   const table = trainingTable(manifest, model.tensors)

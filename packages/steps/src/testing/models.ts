@@ -12,11 +12,25 @@ const engineFile =
   process.env["HONE_ENGINE_FILE"] ??
   fileURLToPath(new URL("../../../../node_modules/.cache/hone/engine.json", import.meta.url))
 
-/** The engine that set-up chose; where it has not run, the interpreter that needs nothing. */
-export const testEngine = (): StageContext["engine"] => {
-  if (existsSync(engineFile)) return JSON.parse(readFileSync(engineFile, "utf8")) as StageContext["engine"]
-  const numerics = { class: "cpu", version: "4.22.0", dtype: "float32" }
-  return { engine: "cpu", version: "4.22.0", library: null, addon: null, numerics, device: "cpu", threads: 1 }
+/** The interpreter, which runs everywhere, and on tiny models is ready long before TensorFlow is. */
+export const testEngine: StageContext["engine"] = {
+  engine: "wasm",
+  version: "4.22.0",
+  library: null,
+  addon: null,
+  numerics: { class: "wasm", version: "4.22.0", dtype: "float32" },
+  device: "cpu",
+  threads: 1
+}
+
+/** The engine that set-up chose, where that is a native one; else undefined, said in one line. */
+export const nativeEngine = (): StageContext["engine"] | undefined => {
+  const chosen = existsSync(engineFile)
+    ? (JSON.parse(readFileSync(engineFile, "utf8")) as StageContext["engine"])
+    : undefined
+  if (chosen?.library != null) return chosen
+  console.log("skipped: set-up has found no native engine")
+  return undefined
 }
 
 /** A BERT small enough that a step takes milliseconds. */

@@ -1,19 +1,17 @@
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, assert, it } from "@effect/vitest"
-import type { InputArtifact } from "@hone/core/Stage"
-import { StageError } from "@hone/core/Stage"
+import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { readModel } from "../artifacts/model.ts"
 import { float64s, int32s, readTable, strings } from "../arrow/reader.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
-import { testEngine, tinyModel, type TinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
+import { nativeEngine, testEngine, tinyModel, type TinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
 import { train } from "./index.ts"
 
 const bench = makeBench()
 afterAll(() => bench.dispose())
 
-const engine = testEngine()
 const trainRows = tokensArtifact(bench, tinyRows(60))
 const validationRows = tokensArtifact(bench, tinyRows(24, 1000))
 const rows = { train: trainRows, validation: validationRows }
@@ -25,12 +23,13 @@ interface Fit {
   readonly inputs?: Record<string, InputArtifact>
   readonly checkpoints?: string
   readonly seed?: number
+  readonly engine?: StageContext["engine"]
 }
 
 const fit = (model: InputArtifact, options: Fit = {}) =>
   runStage(bench, train, {
     stage: "fit",
-    engine,
+    engine: options.engine ?? testEngine,
     with: { ...settings, ...options.with },
     inputs: { model, ...rows, ...options.inputs },
     seed: options.seed ?? 11,
@@ -46,7 +45,7 @@ const fitFromFeatures = (model: InputArtifact, options: Fit = {}) =>
       const inputs = { model, rows: rows[part] }
       const { outputs } = yield* runStage(bench, train, {
         stage,
-        engine,
+        engine: options.engine ?? testEngine,
         inputs,
         with: { ...settings, ...options.with }
       })
@@ -154,11 +153,11 @@ it.effect("k accumulated batches give the steps of one batch of k times the rows
   })
 )
 
-it.effect("an interrupted training goes on to the very bytes of a straight one", () =>
+/** A training that is cut down after its 13th step and begun again, against one that was left alone. */
+const interrupted = (engine: StageContext["engine"], checkpoints: string) =>
   Effect.gen(function* () {
     const model = tinyModel(bench)
-    const straight = yield* fit(model)
-    const checkpoints = join(bench.folder, "trajectory")
+    const straight = yield* fit(model, { engine })
     const doomed = runStage(bench, train, {
       stage: "fit",
       engine,
@@ -172,10 +171,37 @@ it.effect("an interrupted training goes on to the very bytes of a straight one",
     })
     yield* Effect.exit(doomed)
     assert.deepStrictEqual(readdirSync(checkpoints), ["step-000000010"])
-    const resumed = yield* fit(model, { checkpoints })
+    const resumed = yield* fit(model, { engine, checkpoints })
     assert.strictEqual(resumed.counts["resumed_at_step"], 10)
     assert.strictEqual(resumed.outputs["model"]!.blob, straight.outputs["model"]!.blob)
     assert.strictEqual(resumed.outputs["history"]!.blob, straight.outputs["history"]!.blob)
+  })
+
+it.effect("an interrupted training goes on to the very bytes of a straight one", () =>
+  interrupted(testEngine, join(bench.folder, "interrupted"))
+)
+
+const native = nativeEngine()
+
+it.effect.skipIf(native === undefined)("so it does on the native engine, where cached equals uncached too", () =>
+  Effect.gen(function* () {
+    yield* interrupted(native!, join(bench.folder, "interrupted-natively"))
+    const model = tinyModel(bench, { strategy: { partial: { last_blocks: 1 } }, frozen_blocks: 2 })
+    const uncached = yield* fit(model, { engine: native! })
+    const cached = yield* fitFromFeatures(model, { engine: native! })
+    assert.isBelow(largestGap(losses(cached), losses(uncached)), 1e-5)
+  })
+)
+
+it.effect("a damaged checkpoint is passed over: the training starts anew and ends the same", () =>
+  Effect.gen(function* () {
+    const model = tinyModel(bench)
+    const checkpoints = join(bench.folder, "damaged")
+    const first = yield* fit(model, { with: { epochs: 1 }, checkpoints })
+    writeFileSync(join(checkpoints, "step-000000008", "optimizer.arrow"), "not a checkpoint")
+    const again = yield* fit(model, { with: { epochs: 1 }, checkpoints })
+    assert.strictEqual(again.counts["resumed_at_step"], 0)
+    assert.strictEqual(again.outputs["model"]!.blob, first.outputs["model"]!.blob)
   })
 )
 
@@ -262,7 +288,7 @@ it.effect("without validation rows the last weights are kept and a warning says 
   Effect.gen(function* () {
     const outcome = yield* runStage(bench, train, {
       stage: "fit",
-      engine,
+      engine: testEngine,
       with: { ...settings, epochs: 1, early_stopping: { patience: 1 } },
       inputs: { model: tinyModel(bench), train: trainRows },
       seed: 3
