@@ -1,5 +1,6 @@
 import type { Registry } from "@hone/core/Pipeline"
 import { base } from "./base/index.ts"
+import { compareToBase } from "./compare-to-base/index.ts"
 import { evaluate } from "./evaluate/index.ts"
 import { freeze } from "./freeze/index.ts"
 import { ingest } from "./ingest/index.ts"
@@ -8,4 +9,6 @@ import { tokenize } from "./tokenize/index.ts"
 import { train } from "./train/index.ts"
 
 /** Every kind of step, by the name that `uses` takes. The command's list, the docs and the contract test are made from it. */
-export const registry: Registry = Object.fromEntries([ingest, base, tokenize, split, freeze, train, evaluate].map((step) => [step.kind, step]))
+export const registry: Registry = Object.fromEntries(
+  [ingest, base, tokenize, split, freeze, train, evaluate, compareToBase].map((step) => [step.kind, step])
+)

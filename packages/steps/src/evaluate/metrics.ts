@@ -1,13 +1,10 @@
 import { classScores, confusionMatrix, f1, matthewsCorrelation } from "../statistics/classification.ts"
 import { calibrationError, meanOver, rowLosses } from "../statistics/probability.ts"
 import type { metricNames } from "./params.ts"
+import { type ScalarName, scalarNames } from "./scalarNames.ts"
 import { rightOf, type Scored, scoresOf } from "./scored.ts"
 
 export type MetricName = (typeof metricNames)[number]
-
-/** Metrics that are one number. */
-export const scalarNames = ["accuracy", "f1_macro", "f1_micro", "f1_weighted", "mcc", "log_loss", "ece"] as const
-export type ScalarName = (typeof scalarNames)[number]
 
 /** Whether more of it is better: not of losses and errors. */
 export const isHigherBetter = (metric: ScalarName): boolean => metric !== "log_loss" && metric !== "ece"

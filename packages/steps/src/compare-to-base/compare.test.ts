@@ -1,0 +1,247 @@
+import { afterAll, assert, it } from "@effect/vitest"
+import type { InputArtifact, StageError } from "@hone/core/Stage"
+import { Effect } from "effect"
+import { describe, expect } from "vitest"
+import { float64, int32, utf8 } from "../arrow/columns.ts"
+import { float64s, nullableFloat64s, readTable, strings } from "../arrow/reader.ts"
+import { writeTable } from "../arrow/writer.ts"
+import { evaluate } from "../evaluate/index.ts"
+import { writePredictions } from "../evaluate/predictionsTable.ts"
+import { folderIn, keep, makeBench, runStage } from "../testing/context.ts"
+import { readModel, type Tensor, writeModel } from "../artifacts/model.ts"
+import { tinyModel } from "../testing/models.ts"
+import { compareToBase } from "./index.ts"
+import { overfittingGap } from "./training.ts"
+
+const bench = makeBench()
+afterAll(() => bench.dispose())
+
+interface Guess {
+  readonly id: string
+  readonly truth: string
+  /** The probability of `pos`. */
+  readonly pos: number
+}
+
+/** Of 1 000 rows the base gets 771 right; tuning fixes 120 and breaks 44. */
+const truth = (row: number) => (row % 2 === 0 ? "pos" : "neg")
+const guesses = (isRight: (row: number) => boolean, rows = 1000): Array<Guess> =>
+  Array.from({ length: rows }, (_, row) => {
+    const sure = 0.6 + (row % 40) / 100
+    const says = isRight(row) === (truth(row) === "pos") ? sure : 1 - sure
+    return { id: `row-${row}`, truth: truth(row), pos: says }
+  })
+const baseRight = (row: number) => row < 771
+const tunedRight = (row: number) => (row < 771 ? row >= 44 : row < 891)
+
+let made = 0
+const predictions = (
+  predictors: Readonly<Record<string, ReadonlyArray<Guess>>>,
+  order = ["pos", "neg"]
+): InputArtifact => {
+  const folder = folderIn(bench, `p-${made++}`)
+  const rows = Object.values(predictors)[0]!
+  const output = writePredictions({
+    folder,
+    file: "p.arrow",
+    rows: {
+      rowIds: rows.map(({ id }) => id),
+      texts: rows.map(({ id }) => `text of ${id}`),
+      targets: Int32Array.from(rows, (row) => order.indexOf(row.truth))
+    },
+    labels: order,
+    predictors: Object.entries(predictors).map(([name, of]) => ({
+      name,
+      scores: Float32Array.from(of.flatMap(({ pos }) => order.map((label) => (label === "pos" ? pos : 1 - pos))))
+    })),
+    facts: { how: "probe" }
+  })
+  return keep(bench, folder, output)
+}
+
+const metrics = (model: ReadonlyArray<Guess>, rivals?: InputArtifact, order?: Array<string>) =>
+  Effect.map(
+    runStage(bench, evaluate, {
+      stage: "metrics",
+      inputs: { predictions: predictions({ model }, order), ...(rivals === undefined ? {} : { rivals }) }
+    }),
+    ({ outputs }) => outputs["metrics"]!
+  )
+
+const compare = (
+  base: InputArtifact,
+  tuned: InputArtifact,
+  params: object = {},
+  more: Record<string, InputArtifact> = {}
+) => runStage(bench, compareToBase, { with: { resamples: 1000, ...params }, inputs: { base, tuned, ...more }, seed: 3 })
+
+describe("compare-to-base", () => {
+  it.effect("tells gain, interval, exact p, and the rows fixed and broken with their text", () =>
+    Effect.gen(function* () {
+      const base = yield* metrics(guesses(baseRight))
+      // The tuned model lists its classes, and its rows, in another order: both are joined by name.
+      const tuned = yield* metrics(guesses(tunedRight).toReversed(), undefined, ["neg", "pos"])
+      const outcome = yield* compare(base, tuned, { resamples: 10_000 })
+      const { facts } = outcome.outputs["comparison"]!
+      expect(facts).toMatchObject({
+        rows: 1000,
+        fixed: 120,
+        broken: 44,
+        base_how: "probe",
+        verdict: { passed: true, reasons: [] }
+      })
+      expect(outcome.counts).toEqual({ rows: 1000, both_right: 727, both_wrong: 109, fixed: 120, broken: 44 })
+      assert.approximately((facts["p_value"] as number) / 2.461226157514897e-9, 1, 1e-9)
+      const table = readTable(outcome.outputs["comparison"]!)
+      expect(strings(table, "metric")).toEqual(["accuracy", "f1_macro", "mcc", "log_loss", "ece"])
+      const [low, high] = [nullableFloat64s(table, "low")[0]!, nullableFloat64s(table, "high")[0]!]
+      assert.approximately(float64s(table, "base")[0]!, 0.771, 1e-12)
+      assert.approximately(float64s(table, "delta")[0]!, 0.076, 1e-12)
+      // Normal approximation: the standard deviation of the difference is sqrt(164 - 76^2/1000)/1000.
+      assert.approximately(low, 0.076 - 1.96 * 0.01258, 0.002)
+      assert.approximately(high, 0.076 + 1.96 * 0.01258, 0.002)
+      const changed = readTable(outcome.outputs["changed"]!)
+      const [ids, change] = [strings(changed, "row_id"), strings(changed, "change")]
+      expect(ids.filter((_, at) => change[at] === "broken").toSorted()).toEqual(
+        Array.from({ length: 44 }, (_, row) => `row-${row}`).toSorted()
+      )
+      expect(ids.filter((_, at) => change[at] === "fixed")).toHaveLength(120)
+      expect(strings(changed, "text")[0]).toBe(`text of ${ids[0]}`)
+      const score = float64s(changed, "tuned_score")
+      assert.isBelow(score[0]!, score[43]!, "the surest mistake first")
+      const again = yield* compare(base, tuned, { resamples: 10_000 })
+      expect(again.outputs["comparison"]!.blob).toBe(outcome.outputs["comparison"]!.blob)
+    })
+  )
+
+  it.effect("finds no difference between a model and itself", () =>
+    Effect.gen(function* () {
+      const same = yield* metrics(guesses(baseRight))
+      const outcome = yield* compare(same, same)
+      const table = readTable(outcome.outputs["comparison"]!)
+      for (const column of ["delta", "low", "high"])
+        expect(nullableFloat64s(table, column).every((value) => value === 0)).toBe(true)
+      expect(outcome.outputs["comparison"]!.facts).toMatchObject({ fixed: 0, broken: 0, p_value: 1 })
+      expect(readTable(outcome.outputs["changed"]!).numRows).toBe(0)
+      expect(outcome.warnings).toEqual([
+        "the interval of the accuracy's gain holds 0: these rows do not show that tuning changed it"
+      ])
+    })
+  )
+
+  it.effect("sets the rivals beside them, and says where they are not beaten", () =>
+    Effect.gen(function* () {
+      const rivals = predictions({
+        majority: guesses((row) => truth(row) === "pos"),
+        bag_of_words: guesses((row) => row < 900)
+      })
+      const base = yield* metrics(guesses(baseRight), rivals)
+      const tuned = yield* metrics(guesses(tunedRight))
+      const strict = { verdict: { must_beat_bag_of_words: true } }
+      const outcome = yield* compare(base, tuned, strict)
+      const facts = outcome.outputs["comparison"]!.facts as any
+      expect(facts.rivals.majority.accuracy).toMatchObject({ base: 0.5, tuned: 0.847 })
+      expect(facts.rivals.bag_of_words.accuracy.base).toBe(0.9)
+      expect(facts.verdict).toMatchObject({
+        passed: false,
+        reasons: ["accuracy is 0.847, and a bag of words reaches 0.9"]
+      })
+      expect(outcome.warnings).toEqual(["a bag of words reaches 90.0 % where the tuned model reaches 84.7 %"])
+      const alone = yield* compare(yield* metrics(guesses(baseRight)), tuned, strict)
+      expect((alone.outputs["comparison"]!.facts as any).verdict.reasons[0]).toMatch(
+        /no bag of words to beat: connect fit/
+      )
+    })
+  )
+
+  it.effect("judges by thresholds, of metrics too of which less is better", () =>
+    Effect.gen(function* () {
+      const base = yield* metrics(guesses(baseRight))
+      const tuned = yield* metrics(guesses(tunedRight))
+      const verdict = (thresholds: object) =>
+        Effect.map(
+          compare(base, tuned, { verdict: thresholds }),
+          ({ outputs }) => outputs["comparison"]!.facts["verdict"] as any
+        )
+      expect(yield* verdict({ min_delta: 0.07, max_p_value: 0.01 })).toMatchObject({ passed: true, reasons: [] })
+      expect((yield* verdict({ min_delta: 0.08, max_p_value: 1e-12 })).reasons).toEqual([
+        "accuracy is 0.076 better than the base's, and min_delta asks for 0.08",
+        "p is 2.461e-9, and max_p_value allows 1e-12"
+      ])
+      expect(yield* verdict({ metric: "log_loss", min_delta: 0.01 })).toMatchObject({ passed: true })
+    })
+  )
+
+  it.effect("refuses to compare on other rows, or on rows labelled otherwise", () =>
+    Effect.gen(function* () {
+      const base = yield* metrics(guesses(baseRight))
+      const fewer = (yield* Effect.flip(compare(base, yield* metrics(guesses(tunedRight).slice(1))))) as StageError
+      expect([fewer.code, fewer.row_ids]).toEqual(["row_mismatch", ["row-0"]])
+      const relabelled = guesses(tunedRight).map((guess, row) => (row === 5 ? { ...guess, truth: "pos" } : guess))
+      const other = (yield* Effect.flip(compare(base, yield* metrics(relabelled)))) as StageError
+      expect([other.code, other.row_ids]).toEqual(["label_mismatch", ["row-5"]])
+    })
+  )
+
+  it.effect("tells how far each part of the model moved", () =>
+    Effect.gen(function* () {
+      const base = yield* metrics(guesses(baseRight))
+      const base_model = tinyModel(bench)
+      const opened = readModel(base_model, () => "")
+      const tensor = (name: string, scale: number): [string, Tensor] => {
+        const { shape } = opened.tensors.find((entry) => entry.name === name)!
+        return [name, { shape, values: opened.read(name).map((value) => value * scale) }]
+      }
+      const blocks = opened.tensors.filter(({ name }) => name.includes("layer.1."))
+      const folder = folderIn(bench, "moved")
+      const tensors = new Map([
+        ...blocks.map(({ name }) => tensor(name, 1.25)),
+        ["classifier.weight", { shape: [2, 1], values: Float32Array.of(1, 2) }] as [string, Tensor]
+      ])
+      const moved = writeModel({ folder, file: "m.arrow", manifest: opened.manifest, from: opened, tensors })
+      const outcome = yield* compare(base, base, {}, { base_model, model: keep(bench, folder, moved) })
+      const drift = outcome.outputs["comparison"]!.facts["drift"] as unknown as ReadonlyArray<{
+        part: string
+        relative_change: number | null
+      }>
+      const changes = Object.fromEntries(drift.map(({ part, relative_change }) => [part, relative_change]))
+      expect(changes).toMatchObject({ embeddings: 0, "block 0": 0, "block 2": 0, head: null })
+      assert.approximately(changes["block 1"]!, 0.25, 1e-6)
+    })
+  )
+
+  it("asks for both models or none", () => {
+    const kinds = { base: { kind: "metrics" }, tuned: { kind: "metrics" } } as const
+    const faults = (inputs: object) =>
+      compareToBase.types({ params: {} as never, inputs: { ...kinds, ...inputs }, heads: {} }).faults
+    expect(faults({})).toEqual([])
+    expect(faults({ model: { kind: "model" } })[0]).toMatchObject({
+      path: ["in", "model"],
+      hint: "connect the base: base_model: base.model"
+    })
+  })
+})
+
+it("the overfitting gap is taken at the best evaluation and at the last", () => {
+  const rows = [
+    ["train", 1, 0.9],
+    ["train", 2, 0.7],
+    ["validation", 2, 0.75],
+    ["train", 3, 0.5],
+    ["train", 4, 0.3],
+    ["validation", 4, 0.6],
+    ["train", 5, 0.1],
+    ["validation", 5, 0.65]
+  ] as const
+  const folder = folderIn(bench, "history")
+  const columns = {
+    optimizer_step: int32(Int32Array.from(rows, ([, step]) => step)),
+    part: utf8(rows.map(([part]) => part)),
+    loss: float64(Float64Array.from(rows, ([, , loss]) => loss))
+  }
+  const history = readTable(keep(bench, folder, writeTable(folder, "h.arrow", columns)))
+  const gap = overfittingGap(history)!
+  expect(gap.best).toMatchObject({ optimizer_step: 4, validation_loss: 0.6 })
+  assert.approximately(gap.best.gap, 0.2, 1e-12)
+  assert.approximately(gap.end.gap, 0.55, 1e-12)
+})

@@ -1,0 +1,115 @@
+import { isHigherBetter, scalarMetric } from "../evaluate/metrics.ts"
+import type { ScalarName } from "../evaluate/scalarNames.ts"
+import { rightOf, type Scored } from "../evaluate/scored.ts"
+import { bootstrapIntervals } from "../statistics/bootstrap.ts"
+import { mcnemarExact } from "../statistics/mcnemar.ts"
+import type { CompareParams, Verdict } from "./params.ts"
+
+/** One metric of the tuned model beside that of a reference. */
+export interface Delta {
+  readonly metric: ScalarName
+  /** `base`, `majority` or `bag_of_words` */
+  readonly against: string
+  readonly base: number
+  readonly tuned: number
+  /** tuned - base */
+  readonly delta: number
+  /** The bootstrap interval of the delta. */
+  readonly low: number
+  readonly high: number
+  /** McNemar's exact test, for the accuracy alone: it is about rows right and wrong. */
+  readonly p_value: number | null
+}
+
+/** Every metric against every reference, intervals from the same resamples of rows. */
+export const compareAll = (
+  tuned: Scored,
+  references: ReadonlyMap<string, Scored>,
+  { confidence, metrics, resamples }: Pick<CompareParams, "confidence" | "metrics" | "resamples">,
+  seed: number
+): ReadonlyArray<Delta> => {
+  const pairs = [...references].flatMap(([against, reference]) =>
+    metrics.map((metric) => ({
+      against,
+      metric,
+      reference,
+      ofReference: scalarMetric(metric, reference),
+      ofTuned: scalarMetric(metric, tuned)
+    }))
+  )
+  const statistics = pairs.map(
+    ({ ofReference, ofTuned }) =>
+      (rows: Int32Array) =>
+        ofTuned(rows) - ofReference(rows)
+  )
+  const intervals = bootstrapIntervals(tuned.rowIds.length, statistics, { resamples, confidence, seed })
+  return pairs.map(({ against, metric, ofReference, ofTuned, reference }, at) => {
+    const { broken, fixed } = changesBetween(reference, tuned)
+    return {
+      metric,
+      against,
+      base: ofReference(),
+      tuned: ofTuned(),
+      delta: ofTuned() - ofReference(),
+      ...intervals[at]!,
+      p_value: metric === "accuracy" ? mcnemarExact(broken.length, fixed.length) : null
+    }
+  })
+}
+
+/** Rows that only `after` gets right, and rows that only `before` does. */
+export const changesBetween = (before: Scored, after: Scored) => {
+  const [was, is] = [rightOf(before), rightOf(after)]
+  const rows = Array.from(was.keys())
+  return {
+    fixed: rows.filter((row) => was[row] === 0 && is[row] === 1),
+    broken: rows.filter((row) => was[row] === 1 && is[row] === 0),
+    bothRight: rows.filter((row) => was[row] === 1 && is[row] === 1).length,
+    bothWrong: rows.filter((row) => was[row] === 0 && is[row] === 0).length
+  }
+}
+
+export interface Outcome {
+  readonly passed: boolean
+  /** What was not met, each as a sentence. */
+  readonly reasons: ReadonlyArray<string>
+}
+
+/** Whether the thresholds are met. Without a verdict there is nothing to fail. */
+export const judge = (
+  verdict: Verdict | undefined,
+  tuned: Scored,
+  references: ReadonlyMap<string, Scored>
+): Outcome => {
+  if (verdict === undefined) return { passed: true, reasons: [] }
+  const base = references.get("base")!
+  const { max_p_value, metric, min_delta, must_beat_bag_of_words } = verdict
+  const reasons: Array<string> = []
+  const gained = gain(metric, base, tuned)
+  if (min_delta !== undefined && !(gained >= min_delta)) {
+    reasons.push(`${metric} is ${shown(gained)} better than the base's, and min_delta asks for ${shown(min_delta)}`)
+  }
+  const { broken, fixed } = changesBetween(base, tuned)
+  const p = mcnemarExact(broken.length, fixed.length)
+  if (max_p_value !== undefined && !(p <= max_p_value)) {
+    reasons.push(`p is ${shown(p)}, and max_p_value allows ${shown(max_p_value)}`)
+  }
+  if (must_beat_bag_of_words) reasons.push(...bagOfWordsReasons(metric, tuned, references.get("bag_of_words")))
+  return { passed: reasons.length === 0, reasons }
+}
+
+const bagOfWordsReasons = (metric: ScalarName, tuned: Scored, bag: Scored | undefined): ReadonlyArray<string> => {
+  if (bag === undefined)
+    return ["there is no bag of words to beat: connect fit: parts.train to the evaluation of the base"]
+  if (gain(metric, bag, tuned) > 0) return []
+  const [ofBag, ofTuned] = [scalarMetric(metric, bag)(), scalarMetric(metric, tuned)()]
+  return [`${metric} is ${shown(ofTuned)}, and a bag of words reaches ${shown(ofBag)}`]
+}
+
+/** How much better: what less is better of counts by its fall. */
+const gain = (metric: ScalarName, reference: Scored, tuned: Scored): number => {
+  const delta = scalarMetric(metric, tuned)() - scalarMetric(metric, reference)()
+  return isHigherBetter(metric) ? delta : -delta
+}
+
+const shown = (value: number): string => String(Number(value.toPrecision(4)))

@@ -1,0 +1,31 @@
+import type { InputPort, OutputPort, PortType } from "@hone/core/Port"
+
+const metrics = (description: string): InputPort => ({ accepts: ["metrics"], description })
+const model = (description: string): InputPort => ({ accepts: ["model"], description, optional: true })
+
+export const compareInputs: Readonly<Record<string, InputPort>> = {
+  base: metrics("metrics of the base on the rows"),
+  tuned: metrics("metrics of the tuned model on the same rows"),
+  history: { accepts: ["history"], description: "how training went: for the overfitting gap", optional: true },
+  base_model: model("the model before training: for the drift of each part"),
+  model: model("the model after training")
+}
+
+export const compareOutputs: Readonly<Record<string, OutputPort>> = {
+  comparison: { kind: "comparison", description: "a row for each metric against each reference, with interval and p" },
+  changed: { kind: "rows", description: "the rows that tuning fixed, and those that it broke, with their text" }
+}
+
+export const changedType: PortType = {
+  kind: "rows",
+  columns: {
+    row_id: { type: "utf8", nullable: false },
+    text: { type: "utf8", nullable: false },
+    label: { type: "dictionary", nullable: false },
+    base_predicted: { type: "utf8", nullable: false },
+    tuned_predicted: { type: "utf8", nullable: false },
+    base_score: { type: "float64", nullable: false },
+    tuned_score: { type: "float64", nullable: false },
+    change: { type: "utf8", nullable: false }
+  }
+}

@@ -1,0 +1,85 @@
+import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
+import { readTable } from "../arrow/reader.ts"
+import type { PredictionsLink } from "../evaluate/run-metrics.ts"
+import { readScored, type Scored, takeScored } from "../evaluate/scored.ts"
+
+/** Everything that predicted the rows, in one order of rows: that of the base. */
+export interface Predictors {
+  readonly base: Scored
+  readonly tuned: Scored
+  /** `majority` and `bag_of_words`, where the evaluation of the base or of the tuned model had rows to fit them on. */
+  readonly rivals: ReadonlyMap<string, Scored>
+  /** How the base predicted: `probe` or `classifier`. */
+  readonly baseHow: string | null
+}
+
+/**
+ * The predictions behind two metrics artifacts, joined by `row_id` and by label name.
+ * Fails by StageError `row_mismatch` where the rows are not the same, `label_mismatch` where their labels are not.
+ */
+export const readPredictors = (context: StageContext): Predictors => {
+  const [base, tuned] = [linked(context, "base"), linked(context, "tuned")]
+  const reference = modelOf(base)
+  const rivals = [...base.rivals, ...tuned.rivals]
+  return {
+    base: reference,
+    tuned: alignTo(reference, modelOf(tuned), "tuned"),
+    rivals: new Map(rivals.map(([name, scored]) => [name, alignTo(reference, scored, name)])),
+    baseHow: base.how
+  }
+}
+
+interface Linked {
+  readonly predictions: ReadonlyMap<string, Scored>
+  readonly rivals: ReadonlyMap<string, Scored>
+  readonly how: string | null
+}
+
+const linked = (context: StageContext, port: string): Linked => {
+  const metadata = readTable(context.inputs[port] as InputArtifact).schema.metadata
+  const read = (name: string): { readonly how: string | null; readonly scored: ReadonlyMap<string, Scored> } => {
+    const text = metadata.get(`hone.${name}`)
+    if (text === undefined) return { how: null, scored: new Map() }
+    const { blob, how, labels } = JSON.parse(text) as PredictionsLink
+    return { how, scored: readScored({ path: context.blobPath(blob), blob }, labels) }
+  }
+  const { how, scored } = read("predictions")
+  return { predictions: scored, rivals: read("rivals").scored, how }
+}
+
+const modelOf = ({ predictions }: Linked): Scored => {
+  const model = predictions.get("model")
+  if (model !== undefined) return model
+  throw new StageError({
+    code: "no_predictions",
+    message: "the metrics are of no rows: there is nothing to compare",
+    hint: "evaluate on a part that has rows"
+  })
+}
+
+/** The same rows in the order of `reference`. */
+const alignTo = (reference: Scored, other: Scored, who: string): Scored => {
+  const places = new Map(other.rowIds.map((row_id, row) => [row_id, row]))
+  const missing = reference.rowIds.filter((row_id) => !places.has(row_id))
+  if (missing.length > 0 || places.size !== reference.rowIds.length) {
+    throw new StageError({
+      code: "row_mismatch",
+      message: `base and ${who} predicted other rows: ${reference.rowIds.length} and ${places.size}, of which ${missing.length} of the base's are missing`,
+      hint: "evaluate both on the same part: rows: parts.test",
+      row_ids: missing.slice(0, 20)
+    })
+  }
+  const aligned = takeScored(
+    other,
+    reference.rowIds.map((row_id) => places.get(row_id)!)
+  )
+  const truth = (scored: Scored, row: number) => scored.names[scored.labels[row]!]
+  const differing = reference.rowIds.filter((_, row) => truth(reference, row) !== truth(aligned, row))
+  if (differing.length === 0) return aligned
+  throw new StageError({
+    code: "label_mismatch",
+    message: `${differing.length} rows have one label for base and another for ${who}`,
+    hint: "evaluate both on the same part: rows: parts.test",
+    row_ids: differing.slice(0, 20)
+  })
+}

@@ -1,0 +1,136 @@
+import type { Json, JsonObject } from "@hone/core/Json"
+import type { OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
+import { Effect } from "effect"
+import { float64, labelDictionary, labels, nullableFloat64, utf8 } from "../arrow/columns.ts"
+import { readTable } from "../arrow/reader.ts"
+import { writeTable } from "../arrow/writer.ts"
+import { readModel } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
+import { isHigherBetter } from "../evaluate/metrics.ts"
+import { type Scored, scoresOf } from "../evaluate/scored.ts"
+import { changesBetween, compareAll, type Delta, judge } from "./compare.ts"
+import type { CompareParams } from "./params.ts"
+import { type Predictors, readPredictors } from "./predictors.ts"
+import { driftOf, overfittingGap } from "./training.ts"
+
+export const run = Effect.fn("compare-to-base.run")(function* (context: StageContext) {
+  return yield* attempt(() => compareToBase(context, context.params as CompareParams))
+})
+
+const compareToBase = (context: StageContext, params: CompareParams): StageResult => {
+  const predictors = readPredictors(context)
+  const { base, rivals, tuned } = predictors
+  const references = new Map([["base", base], ...rivals])
+  const deltas = compareAll(tuned, references, params, context.seed)
+  const changes = changesBetween(base, tuned)
+  const verdict = judge(params.verdict, tuned, references)
+  const facts: JsonObject = {
+    rows: base.rowIds.length,
+    confidence: params.confidence,
+    base_how: predictors.baseHow,
+    verdict: { passed: verdict.passed, reasons: verdict.reasons, thresholds: (params.verdict ?? null) as Json },
+    fixed: changes.fixed.length,
+    broken: changes.broken.length,
+    p_value: deltas.find(({ against, metric }) => against === "base" && metric === "accuracy")?.p_value ?? null,
+    deltas: deltasAgainst(deltas, "base"),
+    rivals: Object.fromEntries([...rivals.keys()].map((name) => [name, deltasAgainst(deltas, name)])),
+    ...trainingFacts(context)
+  }
+  const comparison = writeComparison(context.folder, deltas, facts)
+  const changed = writeChanged(context.folder, predictors, changes)
+  return {
+    outputs: { comparison, changed },
+    counts: {
+      rows: base.rowIds.length,
+      both_right: changes.bothRight,
+      both_wrong: changes.bothWrong,
+      fixed: changes.fixed.length,
+      broken: changes.broken.length
+    },
+    warnings: warningsOf(deltas)
+  }
+}
+
+/** Metric by metric what was compared: what the end of a run and `show` print. */
+const deltasAgainst = (deltas: ReadonlyArray<Delta>, reference: string): JsonObject =>
+  Object.fromEntries(
+    deltas
+      .filter(({ against }) => against === reference)
+      .map(({ base, delta, high, low, metric, p_value, tuned }) => [metric, { base, tuned, delta, low, high, p_value }])
+  )
+
+const trainingFacts = (context: StageContext): JsonObject => {
+  const { base_model, history, model } = context.inputs
+  const gap = history === undefined ? undefined : overfittingGap(readTable(history))
+  const drift =
+    model === undefined || base_model === undefined
+      ? undefined
+      : driftOf(readModel(base_model, context.blobPath), readModel(model, context.blobPath))
+  return {
+    ...(gap === undefined ? {} : { overfitting: { best: { ...gap.best }, end: { ...gap.end } } }),
+    ...(drift === undefined ? {} : { drift: drift.map((part) => ({ ...part })) })
+  }
+}
+
+const writeComparison = (folder: string, deltas: ReadonlyArray<Delta>, facts: JsonObject): OutputArtifact =>
+  writeTable(
+    folder,
+    "comparison.arrow",
+    {
+      metric: utf8(deltas.map(({ metric }) => metric)),
+      against: utf8(deltas.map(({ against }) => against)),
+      base: float64(Float64Array.from(deltas, ({ base }) => base)),
+      tuned: float64(Float64Array.from(deltas, ({ tuned }) => tuned)),
+      delta: float64(Float64Array.from(deltas, ({ delta }) => delta)),
+      low: nullableFloat64(deltas.map(({ low }) => low)),
+      high: nullableFloat64(deltas.map(({ high }) => high)),
+      p_value: nullableFloat64(deltas.map(({ p_value }) => p_value))
+    },
+    // The verdict, drift and gap are read from the facts: they belong to what this artifact says.
+    { facts, contentMetadata: facts }
+  )
+
+/** Broken rows first, then fixed ones; within each those of which the tuned model is surest in the wrong, or surest in the right. */
+const writeChanged = (
+  folder: string,
+  { base, tuned }: Predictors,
+  { broken, fixed }: ReturnType<typeof changesBetween>
+): OutputArtifact => {
+  const [ofBase, ofTuned] = [scoresOf(base, base.labels), scoresOf(tuned, tuned.labels)]
+  const by = (sign: number) => (a: number, b: number) =>
+    sign * (ofTuned[a]! - ofTuned[b]!) || (base.rowIds[a]! < base.rowIds[b]! ? -1 : 1)
+  const rows = [...broken.toSorted(by(1)), ...fixed.toSorted(by(-1))]
+  const isBroken = new Set(broken)
+  const names = (scored: Scored, classes: Int32Array) => rows.map((row) => scored.names[classes[row]!]!)
+  const columns = {
+    row_id: utf8(rows.map((row) => base.rowIds[row]!)),
+    text: utf8(rows.map((row) => base.texts[row]!)),
+    label: labels(
+      Int32Array.from(rows, (row) => base.labels[row]!),
+      labelDictionary(base.names)
+    ),
+    base_predicted: utf8(names(base, base.predicted)),
+    tuned_predicted: utf8(names(tuned, tuned.predicted)),
+    base_score: float64(Float64Array.from(rows, (row) => ofBase[row]!)),
+    tuned_score: float64(Float64Array.from(rows, (row) => ofTuned[row]!)),
+    change: utf8(rows.map((row) => (isBroken.has(row) ? "broken" : "fixed")))
+  }
+  const facts = { rows: rows.length, labels: base.names, fixed: fixed.length, broken: broken.length }
+  return writeTable(folder, "changed.arrow", columns, { facts })
+}
+
+/** What a reader of the numbers alone may overlook. */
+const warningsOf = (deltas: ReadonlyArray<Delta>): ReadonlyArray<string> =>
+  deltas
+    .filter(({ metric }) => metric === "accuracy")
+    .flatMap(({ against, base, delta, high, low, metric, tuned }) => {
+      if (against === "base" && low <= 0 && high >= 0) {
+        return ["the interval of the accuracy's gain holds 0: these rows do not show that tuning changed it"]
+      }
+      const behind = isHigherBetter(metric) ? delta <= 0 : delta >= 0
+      if (against === "base" || !behind) return []
+      const rival = against === "bag_of_words" ? "a bag of words" : "the majority class"
+      return [`${rival} reaches ${percent(base)} where the tuned model reaches ${percent(tuned)}`]
+    })
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
