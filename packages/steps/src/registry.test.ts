@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseText } from "@hone/core/file/Document"
+import { paramInfos } from "@hone/core/Params"
+import { Schema } from "effect"
+import { assert, describe, it } from "vitest"
+import { registry } from "./registry.ts"
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+/** The first YAML block of a README: one step under its name. */
+const exampleOf = (kind: string) => {
+  const readme = readFileSync(join(here, kind, "README.md"), "utf8")
+  const block = /```yaml\n([^]*?)```/.exec(readme)?.[1]
+  assert.isDefined(block, `${kind}/README.md has a YAML example`)
+  const { document, faults } = parseText(`${kind}/README.md`, block!)
+  assert.deepStrictEqual(faults, [])
+  const [step] = Object.values(document!.value as Record<string, { uses: string; in?: object; with?: object }>)
+  return step!
+}
+
+describe.each(Object.keys(registry))("%s", (kind) => {
+  const step = registry[kind]!
+
+  it("describes every param", () => {
+    for (const { description, name } of paramInfos(step.params)) assert.match(description, /\w{3}/, name)
+  })
+
+  it("has an example that its own Schema takes, with ports that it has", () => {
+    const example = exampleOf(kind)
+    assert.strictEqual(example.uses, kind)
+    Schema.decodeUnknownSync(step.params as Schema.Codec<unknown>)(example.with ?? {}, {
+      errors: "all",
+      onExcessProperty: "error"
+    })
+    const ports = Object.keys(example.in ?? {})
+    for (const port of ports) assert.property(step.inputs, port)
+    for (const [port, { optional }] of Object.entries(step.inputs)) {
+      if (optional !== true) assert.include(ports, port)
+    }
+  })
+
+  it("gives each of its outputs by one stage", () => {
+    for (const output of Object.keys(step.outputs)) {
+      assert.lengthOf(
+        step.stages.filter(({ outputs }) => output in outputs),
+        1,
+        output
+      )
+    }
+  })
+
+  it("names for each stage the module that it loads: implementation digests are found by it", async () => {
+    for (const { module, run } of step.stages) {
+      const named = (await import(`./${module.replace(/^steps\//, "")}.ts`)) as { run?: unknown }
+      const loaded = (await run()).run
+      assert.isFunction(loaded)
+      // A stage shared by several kinds makes its run from what the module exports.
+      if (named.run !== undefined) assert.strictEqual(loaded, named.run)
+    }
+  })
+})
+
+it("planning loads neither Arrow, nor a tokenizer, nor an engine", () => {
+  const seen = new Set<string>()
+  const packages = new Set<string>()
+  const visit = (file: string) => {
+    if (seen.has(file)) return
+    seen.add(file)
+    for (const [, from] of readFileSync(file, "utf8").matchAll(
+      /^(?:import|export)(?! type\b)(?:[^"']*? from)? "([^"]+)"/gm
+    )) {
+      if (from!.startsWith(".")) visit(resolve(dirname(file), from!))
+      else packages.add(from!)
+    }
+  }
+  visit(join(here, "registry.ts"))
+  assert.isAbove(seen.size, Object.keys(registry).length)
+  const allowed = [...packages].filter((name) => name === "effect" || name.startsWith("@hone/core/"))
+  assert.deepStrictEqual(
+    [...packages].filter((name) => !allowed.includes(name)),
+    []
+  )
+})
