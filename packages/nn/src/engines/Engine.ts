@@ -6,9 +6,11 @@ export type EngineName = "session" | "capi" | "wasm" | "cpu"
 
 /** What two results must share to be called the same computation; part of every cache key of a tensor step. */
 export interface Numerics {
-  readonly class: "tensorflow-cpu" | "wasm" | "cpu"
+  readonly class: "tensorflow-cpu" | "tensorflow-cuda" | "wasm" | "cpu"
   readonly version: string
   readonly dtype: "float32"
+  /** On CUDA alone: whether matrix products round their operands to TF32, as they do from Ampere on unless told not to. */
+  readonly tf32?: boolean
 }
 
 export interface Engine {

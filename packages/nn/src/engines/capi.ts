@@ -3,7 +3,13 @@ import type { Program, Values } from "../graph/Program.ts"
 import { graphDef, tensorflowType } from "../lower/graphDef.ts"
 import { ProtobufWriter } from "../lower/protobuf.ts"
 import { bindFeeds, type Engine, EngineFailure, functionOf, readOf, type Session, writeOf } from "./Engine.ts"
-import { type Koffi, type KoffiLibrary, loadTensorflow, type TensorflowLocation } from "./tensorflowLibrary.ts"
+import {
+  type Koffi,
+  type KoffiLibrary,
+  loadTensorflow,
+  type TensorflowLocation,
+  tensorflowNumerics
+} from "./tensorflowLibrary.ts"
 
 /** Anything that koffi hands back as a pointer. */
 type Pointer = object
@@ -18,7 +24,6 @@ interface Input {
 function declare(library: KoffiLibrary) {
   const f = (signature: string) => library.func(signature)
   return {
-    version: f("const char* TF_Version()"),
     newStatus: f("void* TF_NewStatus()"),
     code: f("int TF_GetCode(void* status)"),
     message: f("const char* TF_Message(void* status)"),
@@ -61,7 +66,7 @@ export async function capiEngine(location: TensorflowLocation, threads?: number)
   const api = declare(library)
   return {
     name: "capi",
-    numerics: { class: "tensorflow-cpu", version: api.version() as string, dtype: "float32" },
+    numerics: tensorflowNumerics(library),
     open: async (program) => new CapiSession(api, koffi, program, threads)
   }
 }

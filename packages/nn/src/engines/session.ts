@@ -14,11 +14,10 @@ import {
   type Session,
   writeOf
 } from "./Engine.ts"
-import { loadTensorflow, type TensorflowLocation } from "./tensorflowLibrary.ts"
+import { type KoffiLibrary, loadTensorflow, type TensorflowLocation, tensorflowNumerics } from "./tensorflowLibrary.ts"
 
 /** The part of @tensorflow/tfjs-node-gpu's addon that is used: tensors by number, and runs of a loaded SavedModel. */
 interface Binding {
-  readonly TF_Version: string
   readonly createTensor: (shape: ReadonlyArray<number>, dtype: number, values: Values) => number
   readonly deleteTensor: (id: number) => void
   readonly tensorDataSync: (id: number) => Values
@@ -44,26 +43,29 @@ interface Input {
  * Only the addon is loaded, not the package's JavaScript: its eager operations are not used.
  */
 export async function sessionEngine(location: TensorflowLocation, threads?: number): Promise<Engine> {
-  const binding = await loadAddon(location, threads)
+  const { binding, library } = await loadAddon(location, threads)
   return {
     name: "session",
-    numerics: { class: "tensorflow-cpu", version: binding.TF_Version, dtype: "float32" },
+    numerics: tensorflowNumerics(library),
     open: async (program) => openSession(binding, program)
   }
 }
 
-async function loadAddon(location: TensorflowLocation, threads: number | undefined): Promise<Binding> {
+async function loadAddon(
+  location: TensorflowLocation,
+  threads: number | undefined
+): Promise<{ readonly binding: Binding; readonly library: KoffiLibrary }> {
   if (location.addon === undefined || !existsSync(location.addon)) {
     throw new EngineUnavailable("session", `the addon ${location.addon ?? "of @tensorflow/tfjs-node-gpu"} is not built`)
   }
-  await loadTensorflow("session", location, threads) // first: the addon's own reference then resolves to what is loaded
+  const { library } = await loadTensorflow("session", location, threads) // first: the addon's own reference then resolves to what is loaded
   const module = { exports: {} }
   try {
     process.dlopen(module, location.addon)
   } catch (cause) {
     throw new EngineUnavailable("session", `${location.addon} does not load: ${(cause as Error).message}`, { cause })
   }
-  return module.exports as Binding
+  return { binding: module.exports as Binding, library }
 }
 
 function openSession(binding: Binding, program: Program): Session {

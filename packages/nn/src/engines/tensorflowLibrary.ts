@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
-import { EngineUnavailable, type EngineName } from "./Engine.ts"
+import { EngineUnavailable, type EngineName, type Numerics } from "./Engine.ts"
 
 /** Where TensorFlow lies: a folder with libtensorflow_cc.so.2 and libtensorflow_framework.so.2, and the built addon. */
 export interface TensorflowLocation {
@@ -50,6 +50,27 @@ export async function loadTensorflow(
     throw new EngineUnavailable(engine, `${path} does not load: ${(cause as Error).message}`, { cause })
   }
   return loaded
+}
+
+/** Where the loaded library computes: it takes a GPU wherever it finds one. */
+export function tensorflowNumerics(library: KoffiLibrary): Numerics {
+  const f = (signature: string) => library.func(signature)
+  const version = f("const char* TF_Version()")() as string
+  const status: object = f("void* TF_NewStatus()")()
+  const graph: object = f("void* TF_NewGraph()")()
+  const options: object = f("void* TF_NewSessionOptions()")()
+  const session: object = f("void* TF_NewSession(void* graph, void* options, void* status)")(graph, options, status)
+  const devices: object = f("void* TF_SessionListDevices(void* session, void* status)")(session, status)
+  const count = f("int TF_DeviceListCount(void* devices)")(devices) as number
+  const typeOf = f("const char* TF_DeviceListType(void* devices, int index, void* status)")
+  const hasGpu = Array.from({ length: count }, (_, i) => typeOf(devices, i, status) as string).includes("GPU")
+  f("void TF_DeleteDeviceList(void* devices)")(devices)
+  f("void TF_DeleteSession(void* session, void* status)")(session, status)
+  f("void TF_DeleteSessionOptions(void* options)")(options)
+  f("void TF_DeleteGraph(void* graph)")(graph)
+  f("void TF_DeleteStatus(void* status)")(status)
+  if (!hasGpu) return { class: "tensorflow-cpu", version, dtype: "float32" }
+  return { class: "tensorflow-cuda", version, dtype: "float32", tf32: process.env["NVIDIA_TF32_OVERRIDE"] !== "0" }
 }
 
 const STDERR = 2
