@@ -1,5 +1,6 @@
 // Child processes of set-up: they end when set-up ends, and their last words are kept for the reason of a failure.
 import { spawn } from "node:child_process"
+import { constants } from "node:os"
 import { delimiter, join } from "node:path"
 import { root } from "./places.mjs"
 
@@ -14,8 +15,17 @@ for (const [signal, code] of [
   process.once(signal, () => process.exit(code))
 }
 
+// A program whose set-up was killed must not go on writing under the next one: its end of a pipe closes with set-up, however
+// that ends, and a watcher then kills the program.
+const tied = `
+"$@" </dev/null 3<&- & program=$!
+{ cat <&3 >/dev/null; kill -KILL $program; } 2>/dev/null & watcher=$!
+wait $program; code=$?
+kill $watcher 2>/dev/null
+exit $code`
+
 /**
- * Runs a program to its end.
+ * Runs a program to its end, or to the end of set-up.
  *
  * @param options `cwd`, `env`; `onTick` is called every 200 ms; `show` passes its output through to stderr
  * @returns `{ ok, code, stdout, text }`: `text` the end of all it printed, on one line
@@ -23,7 +33,11 @@ for (const [signal, code] of [
 export function runChild(command, args, options = {}) {
   const { cwd = root, env = process.env, onTick, show = false } = options
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn("/bin/sh", ["-c", tied, "sh", command, ...args], {
+      cwd,
+      env,
+      stdio: ["ignore", "pipe", "pipe", "pipe"]
+    })
     living.add(child)
     let stdout = ""
     let tail = ""
@@ -42,9 +56,17 @@ export function runChild(command, args, options = {}) {
       living.delete(child)
       resolve({ ok, code, stdout, text })
     }
+    // Lets the watcher go; without it the pipe, and so the child, never closes.
+    child.once("exit", () => child.stdio[3].destroy())
     child.once("error", (error) => end(false, undefined, error.message))
-    child.once("close", (code, signal) => end(code === 0, code, signal ? `ended by ${signal}` : essence(tail)))
+    child.once("close", (code) => end(code === 0, code, signalOf(code) ?? essence(tail)))
   })
+}
+
+/** A shell tells a program's end by a signal as 128 and its number. */
+function signalOf(code) {
+  const name = Object.keys(constants.signals).find((signal) => code === 128 + constants.signals[signal])
+  return name && `ended by ${name}`
 }
 
 /** What says most: the first and the last line that name an error, else the last line. */

@@ -7,12 +7,14 @@ import { createServer } from "node:net"
  * Runs `work` while no other process on this machine holds the lock of the same folder.
  *
  * The lock is a listening Linux abstract socket: the kernel drops it when the holder ends, however it ends, and it leaves
- * no file behind. It does not reach across containers or hosts; those are kept apart by private folders and renames.
+ * no file behind. It does not reach across containers or hosts; those are kept apart by private folders and renames, and so
+ * are the processes of other systems, which have no such sockets.
  *
  * @param folder what is protected; created where absent
  * @param onWait called once if another process holds it
  */
 export async function withLock(folder, onWait, work) {
+  if (process.platform !== "linux") return work()
   mkdirSync(folder, { recursive: true })
   const name = `\0hone-setup-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 40)}`
   let server = await take(name)
