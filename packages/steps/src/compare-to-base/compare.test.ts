@@ -88,7 +88,7 @@ describe("compare-to-base", () => {
         fixed: 120,
         broken: 44,
         base_how: "probe",
-        verdict: { passed: true, reasons: [] }
+        verdict: null
       })
       expect(outcome.counts).toEqual({ rows: 1000, both_right: 727, both_wrong: 109, fixed: 120, broken: 44 })
       assert.approximately((facts["p_value"] as number) / 2.461226157514897e-9, 1, 1e-9)
@@ -140,8 +140,12 @@ describe("compare-to-base", () => {
       const strict = { verdict: { must_beat_bag_of_words: true } }
       const outcome = yield* compare(base, tuned, strict)
       const facts = outcome.outputs["comparison"]!.facts as any
-      expect(facts.rivals.majority.accuracy).toMatchObject({ base: 0.5, tuned: 0.847 })
-      expect(facts.rivals.bag_of_words.accuracy.base).toBe(0.9)
+      expect(facts.rivals.majority[0]).toMatchObject({ metric: "accuracy", base: 0.5, tuned: 0.847 })
+      expect(facts.predictors).toMatchObject({
+        base: { accuracy: 0.771 },
+        tuned: { accuracy: 0.847 },
+        bag_of_words: { accuracy: 0.9 }
+      })
       expect(facts.verdict).toMatchObject({
         passed: false,
         reasons: ["accuracy is 0.847, and a bag of words reaches 0.9"]
@@ -202,9 +206,9 @@ describe("compare-to-base", () => {
       const outcome = yield* compare(base, base, {}, { base_model, model: keep(bench, folder, moved) })
       const drift = outcome.outputs["comparison"]!.facts["drift"] as unknown as ReadonlyArray<{
         part: string
-        relative_change: number | null
+        relative: number | null
       }>
-      const changes = Object.fromEntries(drift.map(({ part, relative_change }) => [part, relative_change]))
+      const changes = Object.fromEntries(drift.map(({ part, relative }) => [part, relative]))
       expect(changes).toMatchObject({ embeddings: 0, "block 0": 0, "block 2": 0, head: null })
       assert.approximately(changes["block 1"]!, 0.25, 1e-6)
     })
@@ -236,12 +240,13 @@ it("the overfitting gap is taken at the best evaluation and at the last", () => 
   const folder = folderIn(bench, "history")
   const columns = {
     optimizer_step: int32(Int32Array.from(rows, ([, step]) => step)),
+    epoch: float64(Float64Array.from(rows, ([, step]) => step / 2)),
     part: utf8(rows.map(([part]) => part)),
     loss: float64(Float64Array.from(rows, ([, , loss]) => loss))
   }
   const history = readTable(keep(bench, folder, writeTable(folder, "h.arrow", columns)))
   const gap = overfittingGap(history)!
-  expect(gap.best).toMatchObject({ optimizer_step: 4, validation_loss: 0.6 })
+  expect(gap.best).toMatchObject({ optimizer_step: 4, epoch: 2, validation_loss: 0.6 })
   assert.approximately(gap.best.gap, 0.2, 1e-12)
   assert.approximately(gap.end.gap, 0.55, 1e-12)
 })

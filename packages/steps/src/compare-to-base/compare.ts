@@ -75,13 +75,8 @@ export interface Outcome {
   readonly reasons: ReadonlyArray<string>
 }
 
-/** Whether the thresholds are met. Without a verdict there is nothing to fail. */
-export const judge = (
-  verdict: Verdict | undefined,
-  tuned: Scored,
-  references: ReadonlyMap<string, Scored>
-): Outcome => {
-  if (verdict === undefined) return { passed: true, reasons: [] }
+/** Whether the thresholds are met. */
+export const judge = (verdict: Verdict, tuned: Scored, references: ReadonlyMap<string, Scored>): Outcome => {
   const base = references.get("base")!
   const { max_p_value, metric, min_delta, must_beat_bag_of_words } = verdict
   const reasons: Array<string> = []

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "@hone/core/Json"
+import type { JsonObject } from "@hone/core/Json"
 import type { OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { float64, labelDictionary, labels, nullableFloat64, utf8 } from "../arrow/columns.ts"
@@ -8,6 +8,7 @@ import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { isHigherBetter } from "../evaluate/metrics.ts"
 import { type Scored, scoresOf } from "../evaluate/scored.ts"
+import { mcnemarExact } from "../statistics/mcnemar.ts"
 import { changesBetween, compareAll, type Delta, judge } from "./compare.ts"
 import type { CompareParams } from "./params.ts"
 import { type Predictors, readPredictors } from "./predictors.ts"
@@ -23,18 +24,18 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
   const references = new Map([["base", base], ...rivals])
   const deltas = compareAll(tuned, references, params, context.seed)
   const changes = changesBetween(base, tuned)
-  const verdict = judge(params.verdict, tuned, references)
   const facts: JsonObject = {
     rows: base.rowIds.length,
-    confidence: params.confidence,
     base_how: predictors.baseHow,
-    verdict: { passed: verdict.passed, reasons: verdict.reasons, thresholds: (params.verdict ?? null) as Json },
-    fixed: changes.fixed.length,
-    broken: changes.broken.length,
-    p_value: deltas.find(({ against, metric }) => against === "base" && metric === "accuracy")?.p_value ?? null,
+    predictors: scoresOfAll(deltas),
+    confidence: params.confidence,
     deltas: deltasAgainst(deltas, "base"),
     rivals: Object.fromEntries([...rivals.keys()].map((name) => [name, deltasAgainst(deltas, name)])),
-    ...trainingFacts(context)
+    fixed: changes.fixed.length,
+    broken: changes.broken.length,
+    p_value: mcnemarExact(changes.broken.length, changes.fixed.length),
+    ...trainingFacts(context),
+    verdict: params.verdict === undefined ? null : { ...judge(params.verdict, tuned, references) }
   }
   const comparison = writeComparison(context.folder, deltas, facts)
   const changed = writeChanged(context.folder, predictors, changes)
@@ -51,13 +52,18 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
   }
 }
 
-/** Metric by metric what was compared: what the end of a run and `show` print. */
-const deltasAgainst = (deltas: ReadonlyArray<Delta>, reference: string): JsonObject =>
-  Object.fromEntries(
-    deltas
-      .filter(({ against }) => against === reference)
-      .map(({ base, delta, high, low, metric, p_value, tuned }) => [metric, { base, tuned, delta, low, high, p_value }])
-  )
+/** Each metric of each predictor; null for a rival that the evaluations did not have. */
+const scoresOfAll = (deltas: ReadonlyArray<Delta>): JsonObject => {
+  const of = (name: string) => {
+    const own = deltas.filter(({ against }) => against === name)
+    return own.length === 0 ? null : Object.fromEntries(own.map(({ base, metric }) => [metric, base]))
+  }
+  const tuned = Object.fromEntries(deltas.map(({ metric, tuned }) => [metric, tuned]))
+  return { base: of("base"), tuned, majority: of("majority"), bag_of_words: of("bag_of_words") }
+}
+
+const deltasAgainst = (deltas: ReadonlyArray<Delta>, reference: string): ReadonlyArray<JsonObject> =>
+  deltas.filter(({ against }) => against === reference).map(({ against: _, ...delta }) => delta)
 
 const trainingFacts = (context: StageContext): JsonObject => {
   const { base_model, history, model } = context.inputs
@@ -67,8 +73,8 @@ const trainingFacts = (context: StageContext): JsonObject => {
       ? undefined
       : driftOf(readModel(base_model, context.blobPath), readModel(model, context.blobPath))
   return {
-    ...(gap === undefined ? {} : { overfitting: { best: { ...gap.best }, end: { ...gap.end } } }),
-    ...(drift === undefined ? {} : { drift: drift.map((part) => ({ ...part })) })
+    overfitting: gap === undefined ? null : { ...gap.best, best_epoch: gap.best.epoch, end: { ...gap.end } },
+    drift: drift?.map((part) => ({ ...part })) ?? null
   }
 }
 

@@ -6,6 +6,8 @@ import { float64s, int32s, strings } from "../arrow/reader.ts"
 /** How far validation stands above training, at one evaluation. */
 export interface Gap {
   readonly optimizer_step: number
+  /** Passes over the training rows done. */
+  readonly epoch: number
   /** Mean loss over the training steps since the evaluation before, in nats. */
   readonly train_loss: number
   readonly validation_loss: number
@@ -27,6 +29,7 @@ export const overfittingGap = (history: Table): OverfittingGap | undefined => {
     strings(history, "part"),
     float64s(history, "loss")
   ]
+  const epochs = float64s(history, "epoch")
   const gaps: Array<Gap> = []
   let sum = 0
   let count = 0
@@ -37,7 +40,8 @@ export const overfittingGap = (history: Table): OverfittingGap | undefined => {
     } else if (count > 0) {
       const train_loss = sum / count
       const validation_loss = losses[row]!
-      gaps.push({ optimizer_step: steps[row]!, train_loss, validation_loss, gap: validation_loss - train_loss })
+      const gap = validation_loss - train_loss
+      gaps.push({ optimizer_step: steps[row]!, epoch: epochs[row]!, train_loss, validation_loss, gap })
       sum = count = 0
     }
   })
@@ -50,7 +54,7 @@ export interface Drift {
   /** `embeddings`, `block 0`, ..., `pooler`, `head` */
   readonly part: string
   /** |tuned - base| / |base| over the part's tensors, by L2; null for a part that the base lacks, or has at 0. */
-  readonly relative_change: number | null
+  readonly relative: number | null
 }
 
 /** How far each part of a model moved. Parts whose tensors are the same bytes are not read. */
@@ -64,8 +68,8 @@ export const driftOf = (base: Model, tuned: Model): ReadonlyArray<Drift> => {
         const match = before.get(plain(tensor.name))
         return match === undefined ? [] : [{ tensor, match }]
       })
-      if (known.length < tensors.length) return { part, relative_change: null }
-      if (known.every(({ match, tensor }) => match.digest === tensor.digest)) return { part, relative_change: 0 }
+      if (known.length < tensors.length) return { part, relative: null }
+      if (known.every(({ match, tensor }) => match.digest === tensor.digest)) return { part, relative: 0 }
       let moved = 0
       let size = 0
       for (const { match, tensor } of known) {
@@ -75,7 +79,7 @@ export const driftOf = (base: Model, tuned: Model): ReadonlyArray<Drift> => {
           size += from[at]! ** 2
         }
       }
-      return { part, relative_change: size === 0 ? null : Math.sqrt(moved / size) }
+      return { part, relative: size === 0 ? null : Math.sqrt(moved / size) }
     })
 }
 
