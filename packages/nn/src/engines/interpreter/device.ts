@@ -62,7 +62,8 @@ const require = createRequire(import.meta.url)
 /** Starts a tfjs backend. Both may live in one process. */
 export async function openDevice(name: "wasm" | "cpu"): Promise<Device> {
   const tfjs = require("@tensorflow/tfjs-core") as Tfjs
-  require(`@tensorflow/tfjs-backend-${name}`)
+  if (name === "wasm") require("@tensorflow/tfjs-backend-wasm")
+  else require("@tensorflow/tfjs-backend-cpu")
   if (!(await tfjs.setBackend(name))) throw new EngineUnavailable(name, "tfjs could not start its backend")
   const backend = tfjs.findBackend(name)
   return name === "wasm" ? wasmDevice(tfjs, backend as WasmBackend) : cpuDevice(tfjs, backend as CpuBackend)
