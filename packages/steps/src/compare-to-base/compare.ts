@@ -1,7 +1,7 @@
 import { isHigherBetter, scalarMetric } from "../evaluate/metrics.ts"
 import type { ScalarName } from "../evaluate/scalarNames.ts"
 import { rightOf, type Scored } from "../evaluate/scored.ts"
-import { bootstrapIntervals } from "../statistics/bootstrap.ts"
+import { percentileInterval, resampled } from "../statistics/bootstrap.ts"
 import { mcnemarExact } from "../statistics/mcnemar.ts"
 import type { CompareParams, Verdict } from "./params.ts"
 
@@ -28,32 +28,25 @@ export const compareAll = (
   { confidence, metrics, resamples }: Pick<CompareParams, "confidence" | "metrics" | "resamples">,
   seed: number
 ): ReadonlyArray<Delta> => {
-  const pairs = [...references].flatMap(([against, reference]) =>
-    metrics.map((metric) => ({
-      against,
-      metric,
-      reference,
-      ofReference: scalarMetric(metric, reference),
-      ofTuned: scalarMetric(metric, tuned)
-    }))
-  )
-  const statistics = pairs.map(
-    ({ ofReference, ofTuned }) =>
-      (rows: Int32Array) =>
-        ofTuned(rows) - ofReference(rows)
-  )
-  const intervals = bootstrapIntervals(tuned.rowIds.length, statistics, { resamples, confidence, seed })
-  return pairs.map(({ against, metric, ofReference, ofTuned, reference }, at) => {
+  const predictors = [tuned, ...references.values()]
+  const ofRows = predictors.flatMap((scored) => metrics.map((metric) => scalarMetric(metric, scored)))
+  const drawn = resampled(tuned.rowIds.length, ofRows, { resamples, seed })
+  return [...references].flatMap(([against, reference], place) => {
     const { broken, fixed } = changesBetween(reference, tuned)
-    return {
-      metric,
-      against,
-      base: ofReference(),
-      tuned: ofTuned(),
-      delta: ofTuned() - ofReference(),
-      ...intervals[at]!,
-      p_value: metric === "accuracy" ? mcnemarExact(broken.length, fixed.length) : null
-    }
+    return metrics.map((metric, of) => {
+      const at = (1 + place) * metrics.length + of
+      const [ofBase, ofTuned] = [ofRows[at]!(), ofRows[of]!()]
+      const differences = drawn[of]!.map((value, resample) => value - drawn[at]![resample]!)
+      return {
+        metric,
+        against,
+        base: ofBase,
+        tuned: ofTuned,
+        delta: ofTuned - ofBase,
+        ...percentileInterval(differences, confidence),
+        p_value: metric === "accuracy" ? mcnemarExact(broken.length, fixed.length) : null
+      }
+    })
   })
 }
 

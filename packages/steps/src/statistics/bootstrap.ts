@@ -9,17 +9,17 @@ export interface Interval {
 }
 
 /**
- * Percentile bootstrap intervals of several statistics from the same resamples of rows. Paired: what is compared on a row is drawn
- * together with it. Source: Efron and Tibshirani 1993, 13.3; quantiles interpolate linearly, as NumPy's do.
+ * Statistics of resamples of rows, with replacement; all statistics see the same resamples, so that differences between them are
+ * paired: what is compared on a row is drawn together with it. Source: Efron and Tibshirani 1993, chapter 6.
  *
  * @param rows how many there are
- * @param confidence in (0, 1): 0.95
+ * @returns for each statistic, its value on each resample
  */
-export const bootstrapIntervals = (
+export const resampled = (
   rows: number,
   statistics: ReadonlyArray<Statistic>,
-  options: { readonly resamples: number; readonly confidence: number; readonly seed: number }
-): ReadonlyArray<Interval> => {
+  options: { readonly resamples: number; readonly seed: number }
+): ReadonlyArray<Float64Array> => {
   const draw = seededDraws(options.seed)
   const values = statistics.map(() => new Float64Array(options.resamples))
   const sample = new Int32Array(rows)
@@ -27,11 +27,18 @@ export const bootstrapIntervals = (
     for (let at = 0; at < rows; at++) sample[at] = draw(rows)
     for (let of = 0; of < statistics.length; of++) values[of]![resample] = statistics[of]!(sample)
   }
-  const tail = (1 - options.confidence) / 2
-  return values.map((drawn) => {
-    drawn.sort()
-    return { low: quantile(drawn, tail), high: quantile(drawn, 1 - tail) }
-  })
+  return values
+}
+
+/**
+ * The percentile interval of a statistic. Source: Efron and Tibshirani 1993, 13.3; quantiles interpolate linearly, as NumPy's do.
+ * @param values on each resample; their order is left as it is
+ * @param confidence in (0, 1): 0.95
+ */
+export const percentileInterval = (values: Float64Array, confidence: number): Interval => {
+  const sorted = values.toSorted()
+  const tail = (1 - confidence) / 2
+  return { low: quantile(sorted, tail), high: quantile(sorted, 1 - tail) }
 }
 
 /** Of sorted values, between neighbours by linear interpolation. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, expect, it } from "vitest"
 import * as fc from "fast-check"
-import { bootstrapIntervals } from "./bootstrap.ts"
+import { percentileInterval, resampled } from "./bootstrap.ts"
 import { accuracy, classScores, confusionMatrix, f1, matthewsCorrelation } from "./classification.ts"
 import { denseMatrix, sparseMatrix, type SparseRows } from "./designMatrix.ts"
 import { fitLogisticRegression, predictProbabilities } from "./logisticRegression.ts"
@@ -76,25 +76,25 @@ describe("bootstrap intervals", () => {
 
   it("are SciPy's paired percentile intervals, up to the draw", () => {
     const { base, high, low, tuned } = golden.bootstrap
-    const options = { resamples: 10_000, confidence: 0.95, seed: 5 }
-    const [interval] = bootstrapIntervals(base.length, [difference(base, tuned)], options)
+    const options = { resamples: 10_000, seed: 5 }
+    const [values] = resampled(base.length, [difference(base, tuned)], options)
+    const interval = percentileInterval(values!, 0.95)
     // The standard error of such a quantile is near 0.0004, and its steps are 1/400.
-    assert.approximately(interval!.low, low, 0.0026)
-    assert.approximately(interval!.high, high, 0.0026)
-    assert.deepStrictEqual(
-      bootstrapIntervals(base.length, [difference(base, tuned)], options),
-      [interval!],
-      "the same again"
-    )
+    assert.approximately(interval.low, low, 0.0026)
+    assert.approximately(interval.high, high, 0.0026)
+    assert.deepStrictEqual(resampled(base.length, [difference(base, tuned)], options), [values!], "the same again")
   })
 
   it("are a point where both are the same", () => {
-    const [interval] = bootstrapIntervals(9, [difference(golden.bootstrap.base, golden.bootstrap.base)], {
-      resamples: 50,
-      confidence: 0.9,
-      seed: 1
-    })
-    assert.deepStrictEqual(interval, { low: 0, high: 0 })
+    const { base } = golden.bootstrap
+    const [values] = resampled(9, [difference(base, base)], { resamples: 50, seed: 1 })
+    assert.deepStrictEqual(percentileInterval(values!, 0.9), { low: 0, high: 0 })
+  })
+
+  it("pair what one resample gives to several statistics", () => {
+    const mean = (rows: Int32Array) => rows.reduce((sum, row) => sum + row, 0) / rows.length
+    const [once, twice] = resampled(20, [mean, (rows) => 2 * mean(rows)], { resamples: 30, seed: 2 })
+    once!.forEach((value, at) => assert.approximately(twice![at]!, 2 * value, 1e-12))
   })
 })
 
