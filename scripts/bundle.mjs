@@ -38,7 +38,6 @@ async function bundle() {
     await bundleLauncher(partial)
     const modules = await implementationDigests(root, ownEntries(), readLock(root))
     writeJson(join(partial, "implementation.json"), { modules })
-    writeJson(join(partial, "meta.json"), main.metafile)
     publish(partial, began, Object.keys(main.metafile.inputs), modules)
   } finally {
     rmSync(partial, { recursive: true, force: true })
