@@ -191,7 +191,7 @@ describe("logistic regression", () => {
 describe("TF-IDF", () => {
   const denseRows = ({ columnIndices, columns, offsets, values }: SparseRows): Array<Array<number>> =>
     Array.from({ length: offsets.length - 1 }, (_, row) => {
-      const dense = new Array<number>(columns).fill(0)
+      const dense = Array.from({ length: columns }, () => 0)
       for (let at = offsets[row]!; at < offsets[row + 1]!; at++) dense[columnIndices[at]!] = values[at]!
       return dense
     })
