@@ -24,5 +24,8 @@ if (isSlow) {
       `instead of 2300 of 128, and its figures say little; \`./hone run ${pipeline}\` takes them all, \`./hone doctor\` says how to get TensorFlow.\n\n`
   )
 }
-const { status } = spawnSync(join(root, "hone"), ["run", pipeline, ...(isSlow ? small : [])], { cwd: root, stdio: "inherit" })
+const { status } = spawnSync(join(root, "hone"), ["run", pipeline, ...(isSlow ? small : [])], {
+  cwd: root,
+  stdio: "inherit"
+})
 process.exit(status ?? 1)

@@ -2,6 +2,12 @@ import { paint, table } from "./Output.ts"
 
 type Scores = Readonly<Record<string, number>>
 
+interface Gap {
+  readonly train_loss: number
+  readonly validation_loss: number
+  readonly gap: number
+}
+
 /** The facts of a `comparison` artifact (packages/steps/src/compare-to-base): what a person wants to know first. */
 interface ComparisonFacts {
   readonly rows: number
@@ -12,8 +18,10 @@ interface ComparisonFacts {
   readonly p_value: number
   readonly fixed: number
   readonly broken: number
-  readonly overfitting: { train_loss: number; validation_loss: number; gap: number; best_epoch: number } | null
-  readonly drift: ReadonlyArray<{ part: string; relative: number }> | null
+  /** Absent where the comparison was not given the history. */
+  readonly overfitting?: Gap & { best_epoch: number }
+  /** Absent where it was not given both models; `relative` is null for a part that the base lacks. */
+  readonly drift?: ReadonlyArray<{ part: string; relative: number | null }>
   readonly verdict: { passed: boolean; reasons: ReadonlyArray<string> } | null
 }
 
@@ -56,14 +64,14 @@ const rivalLine = ({ predictors }: ComparisonFacts): ReadonlyArray<string> => {
   return [`${gap.toFixed(1)} points above the bag of words on the same rows`]
 }
 
-const fitLines = ({ drift, overfitting }: ComparisonFacts): ReadonlyArray<string> => [
-  ...(overfitting === null || overfitting === undefined
-    ? []
-    : [`train loss ${overfitting.train_loss.toFixed(3)}, validation loss ${overfitting.validation_loss.toFixed(3)} at the weights kept (epoch ${overfitting.best_epoch}): gap ${signed(overfitting.gap, 3)}`]),
-  ...(drift === null || drift === undefined || drift.every(({ relative }) => relative === 0)
-    ? []
-    : [`weights moved: ${drift.filter(({ relative }) => relative > 0).map(({ part, relative }) => `${part} ${(100 * relative).toFixed(2)} %`).join(", ")}`])
-]
+const fitLines = ({ drift, overfitting }: ComparisonFacts): ReadonlyArray<string> => {
+  const moved = (drift ?? []).flatMap(({ part, relative }) => (relative === null || relative === 0 ? [] : [`${part} ${(100 * relative).toFixed(2)} %`]))
+  const losses = (gap: Gap) => `train loss ${gap.train_loss.toFixed(3)}, validation loss ${gap.validation_loss.toFixed(3)}, gap ${signed(gap.gap, 3)}`
+  return [
+    ...(overfitting == null ? [] : [`overfitting: ${losses(overfitting)}, at the weights kept (epoch ${overfitting.best_epoch})`]),
+    ...(moved.length === 0 ? [] : [`weights moved: ${moved.join(", ")}`])
+  ]
+}
 
 const verdictLine = ({ verdict }: ComparisonFacts): ReadonlyArray<string> => {
   if (verdict === null || verdict === undefined) return []
