@@ -123,7 +123,7 @@ export const TrainParams = Schema.Struct({
   }),
   checkpoint_every: operational(count, {
     description: "Optimizer steps between checkpoints; the end of each epoch is one in any case.",
-    default: 200,
+    default: 50,
     source: "a checkpoint costs about as much as one step of a small model"
   })
 })
