@@ -75,6 +75,15 @@ export const Progress = Schema.Struct({
 })
 export type Progress = typeof Progress.Type
 
+/** What makes two engines' numbers comparable bit for bit, or not: part of the key of every tensor stage. */
+export const Numerics = Schema.Struct({
+  class: Schema.String,
+  version: Schema.String,
+  dtype: Schema.String,
+  /** Whether float32 products are rounded to TF32: on CUDA alone. */
+  tf32: Schema.optionalKey(Schema.Boolean)
+})
+
 export const EngineChoice = Schema.Struct({
   engine: Schema.Literals(["session", "capi", "wasm", "webgpu", "cpu"]),
   version: Schema.String,
@@ -82,7 +91,7 @@ export const EngineChoice = Schema.Struct({
   library: Schema.NullOr(Schema.String),
   /** The tfjs-node addon, for session. */
   addon: Schema.NullOr(Schema.String),
-  numerics: Schema.Struct({ class: Schema.String, version: Schema.String, dtype: Schema.String }),
+  numerics: Numerics,
   device: Schema.String,
   threads: Schema.Int
 })

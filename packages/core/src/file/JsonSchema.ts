@@ -86,6 +86,6 @@ export const pipelineJsonSchema = (registry: Registry): JsonObject => {
     title: "A Hone pipeline",
     ...envelope,
     properties,
-    $defs: { ...((envelope["$defs"] as JsonObject | undefined) ?? {}), step }
+    $defs: { ...(envelope["$defs"] as JsonObject | undefined), step }
   }
 }

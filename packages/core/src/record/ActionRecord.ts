@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { OutputArtifact } from "../Stage.ts"
+import { Numerics, OutputArtifact } from "../Stage.ts"
 
 const JsonRecord = Schema.Record(Schema.String, Schema.Unknown)
 
@@ -13,7 +13,7 @@ export const Preimage = Schema.Struct({
     Schema.Record(Schema.String, Schema.Struct({ format: Schema.String, digest: Schema.String }))
   ),
   seed: Schema.optionalKey(Schema.Int),
-  numerics: Schema.optionalKey(Schema.Struct({ class: Schema.String, version: Schema.String, dtype: Schema.String }))
+  numerics: Schema.optionalKey(Numerics)
 })
 export type Preimage = typeof Preimage.Type
 
