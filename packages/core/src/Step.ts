@@ -99,8 +99,11 @@ export interface Stage<P> {
   readonly resources: (params: P) => Resources
   /** The module behind `run`, as the implementation digests name it: `steps/split/run`. */
   readonly module: string
-  /** Further parts of the implementation that this stage selects, by the facts of its inputs (`nn/models/bert/bert`). */
-  readonly parts?: (params: P, facts: Readonly<Record<string, Facts>>) => ReadonlyArray<string>
+  /**
+   * Further parts of the implementation that this stage selects, by the facts of its inputs (`nn/models/bert/bert`) and the
+   * numerics class (`nn/engines/session`): dynamically imported modules, which the digest of `module` leaves out.
+   */
+  readonly parts?: (params: P, facts: Readonly<Record<string, Facts>>, numericsClass: string) => ReadonlyArray<string>
   readonly run: () => Promise<{ readonly run: StageRun }>
 }
 

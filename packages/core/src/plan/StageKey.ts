@@ -49,7 +49,7 @@ export const keyStage = ({ engine, implementation, inputs, seed, sources, stage,
     const requested = step.sources[name]?.format ?? ""
     return [name, { format: source.head.format ?? requested, digest: source.digest }] as const
   })
-  const parts = stage.parts?.(step.params, facts) ?? []
+  const parts = stage.parts?.(step.params, facts, engine.numerics.class) ?? []
   const preimage: Preimage = {
     step: { kind: stage.identity, version: stage.version, implementation: implementation(stage.module, parts) },
     params: stage.params(step.params, facts) as Readonly<Record<string, Json>>,

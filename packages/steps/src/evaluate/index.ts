@@ -2,6 +2,7 @@ import type { InputPort, PortType } from "@hone/core/Port"
 import { makeStaged } from "@hone/core/Step"
 import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
 import { type FeatureCut, featuresBytes, featuresStage, inMegabytes } from "../features/stage.ts"
+import { engineParts } from "../tensors/parts.ts"
 import { EvaluateParams } from "./params.ts"
 
 const tokens = (description: string): InputPort => ({
@@ -105,6 +106,7 @@ export const evaluate = makeStaged({
       },
       outputs: { predictions: { kind: "predictions", description: "the model's prediction of each row" } },
       resources: () => ({ cpu: "all" }),
+      parts: engineParts,
       module: "steps/evaluate/run-predictions",
       run: () => import("./run-predictions.ts")
     },

@@ -1,4 +1,5 @@
 import type { Applies, Facts, Stage } from "@hone/core/Step"
+import { engineParts } from "../tensors/parts.ts"
 
 /**
  * What of a row is kept: the hidden states of all its tokens in front of block `cut`, or, where every block is frozen, one
@@ -48,6 +49,7 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
     return options.applies(params, { model, rows })
   },
   resources: () => ({ cpu: "all" }),
+  parts: engineParts,
   module: "steps/features/run",
   run: async () => {
     const { runFeatures } = await import("./run.ts")

@@ -8,6 +8,7 @@ import {
   inMegabytes,
   LARGEST_FEATURES_BYTES
 } from "../features/stage.ts"
+import { engineParts } from "../tensors/parts.ts"
 import { TrainParams, trajectoryParams } from "./params.ts"
 
 const tokens = (description: string): InputPort => ({
@@ -109,6 +110,7 @@ export const train = makeStaged({
       outputs,
       trajectory: trajectoryParams,
       resources: () => ({ cpu: "all" }),
+      parts: engineParts,
       module: "steps/train/run-fit",
       run: () => import("./run-fit.ts")
     }

@@ -1,0 +1,113 @@
+import { afterAll, assert, it } from "@effect/vitest"
+import type { InputArtifact } from "@hone/core/Stage"
+import type { Step } from "@hone/core/Step"
+import { Effect, Schema } from "effect"
+import { float32Lists, readTable, strings } from "../arrow/reader.ts"
+import { evaluate } from "../evaluate/index.ts"
+import { makeBench, runStage } from "../testing/context.ts"
+import { testEngine, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
+import { train } from "../train/index.ts"
+
+const bench = makeBench()
+afterAll(() => bench.dispose())
+
+/** What a stage's key says of its own: identity, params, and the views of its inputs. */
+const keyOf = (
+  step: Step,
+  name: string,
+  model: InputArtifact,
+  rows: InputArtifact,
+  params: Record<string, unknown> = {}
+) => {
+  const stage = step.stages.find((stage) => stage.name === name)!
+  const decoded = Schema.decodeUnknownSync(step.params as Schema.Codec<unknown>)(params)
+  const facts = { model: model.facts, rows: rows.facts }
+  const views = Object.entries(stage.inputs).map(([input, { view }]) => [
+    input,
+    view?.(decoded, facts[input as "model"])
+  ])
+  return {
+    identity: stage.identity,
+    version: stage.version,
+    module: stage.module,
+    params: stage.params(decoded, facts),
+    views: Object.fromEntries(views),
+    applies: stage.applies!(decoded, facts)
+  }
+}
+
+const rows = tokensArtifact(bench, tinyRows(20))
+const partial = tinyModel(bench, { strategy: { partial: { last_blocks: 1 } }, frozen_blocks: 2 })
+const headOnly = tinyModel(bench, { strategy: "head", frozen_blocks: 3 })
+const base = tinyModel(bench)
+
+it("probing a base, training a head alone and evaluating that head are one key", () => {
+  const tuned = tinyModel(bench, {
+    strategy: "head",
+    frozen_blocks: 3,
+    head: { pooling: "mean", labels: ["a", "b"], dropout: 0 }
+  })
+  const { applies: _, ...expected } = keyOf(train, "features_train", headOnly, rows)
+  assert.deepStrictEqual(expected.params, { cut: 3, pooled: "mean" })
+  assert.deepStrictEqual(expected.views, { model: "prefix/3", rows: "inputs" })
+  for (const [name, model] of [
+    ["features_fit", base],
+    ["features_rows", base],
+    ["features_rows", tuned]
+  ] as const) {
+    assert.deepInclude(keyOf(evaluate, name, model, rows), expected)
+  }
+})
+
+it("no param but the pooling of a head changes the key", () => {
+  const key = (params: Record<string, unknown>, model = partial) => {
+    const { applies: _, ...rest } = keyOf(train, "features_train", model, rows, params)
+    return rest
+  }
+  assert.deepStrictEqual(key({ learning_rate: 1, epochs: 9, batch_size: 2, seed: 3 }), key({}))
+  assert.deepStrictEqual(key({}).params, { cut: 2, pooled: null })
+  assert.notDeepEqual(key({ pooling: "pooler" }, headOnly), key({ pooling: "mean" }, headOnly))
+})
+
+it("the plan says whether keeping them pays, with the size on disk", () => {
+  const applies = (model: InputArtifact, params: Record<string, unknown>, of = rows) =>
+    keyOf(train, "features_train", model, of, params).applies
+  // 20 rows of 4 to 15 tokens, 16 float32 each.
+  const bytes = 4 * 16 * Number(rows.facts["tokens"])
+  assert.deepStrictEqual(applies(partial, { epochs: 2 }), {
+    run: true,
+    reason: `2 of 3 blocks are frozen and 2 epochs read them: computed once (${(bytes / 1e6).toFixed(1)} MB)`
+  })
+  assert.deepStrictEqual(applies(base, {}), { run: false, reason: "no block is frozen" })
+  assert.isFalse(applies(partial, { epochs: 1 }).run)
+  assert.isTrue(applies(headOnly, { epochs: 1 }).run)
+  const huge = { ...rows, facts: { ...rows.facts, tokens: 100_000_000 } }
+  assert.deepStrictEqual(applies(partial, {}, huge), {
+    run: false,
+    reason: "2 of 3 blocks are frozen, but their output takes 6.4 GB: computed in each epoch instead"
+  })
+  assert.deepStrictEqual(applies(partial, {}, { ...rows, facts: {} }), { run: false, reason: "no rows at `train`" })
+})
+
+it.effect("a row's features hang on no other row, and hold its real tokens alone", () =>
+  Effect.gen(function* () {
+    const featuresOf = (artifact: InputArtifact) =>
+      Effect.map(
+        runStage(bench, train, {
+          stage: "features_train",
+          engine: testEngine,
+          inputs: { model: partial, rows: artifact }
+        }),
+        ({ outputs }) => {
+          const table = readTable(outputs["features_train"]!)
+          const hidden = float32Lists(table, "hidden")
+          return new Map(strings(table, "row_id").map((rowId, row) => [rowId, hidden[row]!]))
+        }
+      )
+    const all = yield* featuresOf(rows)
+    const [alone] = [...(yield* featuresOf(tokensArtifact(bench, tinyRows(1, 3)))).entries()]
+    const [rowId, hidden] = alone!
+    assert.strictEqual(hidden.length, 16 * tinyRows(1, 3)[0]!.input_ids.length)
+    hidden.forEach((value, index) => assert.closeTo(value, all.get(rowId)![index]!, 1e-5))
+  })
+)
