@@ -85,7 +85,8 @@ const forwardFields = [
 
 /**
  * Digests of what stands in front of each cut: `prefix/K` covers the embeddings and the blocks below K, for K = 0 to `blocks`.
- * Models that differ only behind the cut (another head, other tuned blocks) share it.
+ * Models that differ only behind the cut (another head, other tuned blocks) share it. `pooled/mean` and `pooled/cls` are the
+ * last of them with how one vector a row is made.
  */
 export const prefixViews = (manifest: ModelManifest, tensors: ReadonlyArray<TensorEntry>): Record<string, string> => {
   const config = Object.fromEntries(forwardFields.map((field) => [field, manifest.config[field] ?? null]))
@@ -97,6 +98,9 @@ export const prefixViews = (manifest: ModelManifest, tensors: ReadonlyArray<Tens
     })
     views[`prefix/${cut}`] = fingerprint("hone-prefix/1", { config, cut, tensors: inFront.map(({ digest }) => digest) })
   }
+  const last = views[`prefix/${blocksOf(manifest)}`]!
+  for (const pooled of ["mean", "cls"])
+    views[`pooled/${pooled}`] = fingerprint("hone-pooled/1", { prefix: last, pooled })
   return views
 }
 

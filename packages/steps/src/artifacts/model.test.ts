@@ -92,7 +92,7 @@ it("a prefix hangs on what is in front of the cut and on nothing behind", () => 
     { from }
   )
   const { views } = base.output
-  assert.deepStrictEqual(Object.keys(views), ["prefix/0", "prefix/1", "prefix/2"])
+  assert.deepStrictEqual(Object.keys(views), ["prefix/0", "prefix/1", "prefix/2", "pooled/mean", "pooled/cls"])
   assert.strictEqual(tuned.output.views["prefix/1"], views["prefix/1"])
   assert.notStrictEqual(tuned.output.views["prefix/2"], views["prefix/2"])
   assert.notStrictEqual(other.output.views["prefix/0"], views["prefix/0"])

@@ -96,7 +96,7 @@ export const evaluate = makeStaged({
     {
       name: "predictions",
       numerics: true,
-      params: (params, facts) => (hasNoHead(facts["model"] ?? {}) ? { pooling: params.pooling } : {}),
+      params: ({ pooling }) => ({ pooling }),
       inputs: {
         model: { from: { port: "model" } },
         rows: { from: { port: "rows" } },

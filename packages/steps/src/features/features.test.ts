@@ -48,8 +48,7 @@ it("probing a base, training a head alone and evaluating that head are one key",
     head: { pooling: "mean", labels: ["a", "b"], dropout: 0 }
   })
   const { applies: _, ...expected } = keyOf(train, "features_train", headOnly, rows)
-  assert.deepStrictEqual(expected.params, { cut: 3, pooled: "mean" })
-  assert.deepStrictEqual(expected.views, { model: "prefix/3", rows: "inputs" })
+  assert.deepStrictEqual(expected.views, { model: "pooled/mean", rows: "inputs" })
   for (const [name, model] of [
     ["features_fit", base],
     ["features_rows", base],
@@ -65,7 +64,7 @@ it("no param but the pooling of a head changes the key", () => {
     return rest
   }
   assert.deepStrictEqual(key({ learning_rate: 1, epochs: 9, batch_size: 2, seed: 3 }), key({}))
-  assert.deepStrictEqual(key({}).params, { cut: 2, pooled: null })
+  assert.deepStrictEqual(key({}).views, { model: "prefix/2", rows: "inputs" })
   assert.notDeepEqual(key({ pooling: "pooler" }, headOnly), key({ pooling: "mean" }, headOnly))
 })
 

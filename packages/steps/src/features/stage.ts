@@ -35,13 +35,14 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   numerics: true,
   intermediate: true,
   inputs: {
-    model: { from: { port: "model" }, view: (params, facts) => `prefix/${options.cut(params, facts).cut}` },
+    model: { from: { port: "model" }, view: (params, facts) => viewOf(options.cut(params, facts)) },
     rows: { from: { port: options.rows }, view: () => "inputs" }
   },
   outputs: {
     [options.name]: { kind: "features", description: "hidden states of the frozen blocks, a row for each row" }
   },
-  params: (params, facts) => ({ ...options.cut(params, facts["model"] ?? {}) }),
+  // What is kept is in the view of the model: before its facts are known, params that hang on them would be guesses.
+  params: () => ({}),
   applies: (params, facts) => {
     const { model = {}, rows = {} } = facts
     // A port left open has no facts.
@@ -56,6 +57,9 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
     return { run: runFeatures(options.name, options.cut) }
   }
 })
+
+/** The part of a model that features hang on. */
+const viewOf = ({ cut, pooled }: FeatureCut): string => (pooled === null ? `prefix/${cut}` : `pooled/${pooled}`)
 
 /** Bytes of the artifact: float32 hidden states of every token, or one vector a row. */
 export const featuresBytes = ({ pooled }: FeatureCut, model: Facts, rows: Facts): number =>
