@@ -36,11 +36,7 @@ export interface Census {
   readonly keeps: (ordinal: number) => boolean
   /** Inputs that occur more than once. */
   readonly repeated: ReadonlySet<string>
-  readonly conflicting: ReadonlySet<string>
 }
-
-/** Labels get numbers as they are met; an input remembers the first one's, and how often it came. */
-const MOST_LABELS = 2 ** 20
 
 /** Reads a source through once, counting, and chooses the rows to keep. Faults of single rows are gathered, not thrown. */
 export const takeCensus = async (
@@ -48,23 +44,27 @@ export const takeCensus = async (
   params: IngestParams,
   seed: number
 ): Promise<Census> => {
-  const tally = new Tally(params)
+  const tally = new Tally(params, seed)
   for await (const row of rows) tally.add(row)
-  return tally.census(seed)
+  return tally.census()
 }
 
 class Tally {
   readonly #params: IngestParams
+  readonly #seed: number
   readonly #labelNumbers = new Map<string, number>()
-  readonly #inputs = new Map<string, number>()
+  /** Inputs are numbered as they are met. */
+  readonly #inputNumbers = new Map<string, number>()
+  /** By input: the label of its first row, and how many rows it has. */
+  readonly #firstLabels = new Numbers()
+  readonly #occurrences = new Numbers()
   readonly #repeated = new Set<string>()
-  readonly #conflicting = new Set<string>()
-  readonly #kept: Array<{
-    readonly input: string
-    readonly ordinal: number
-    readonly label: number
-    readonly occurrence: number
-  }> = []
+  readonly #conflicting = new Set<number>()
+  /** By row that may be kept. */
+  readonly #ordinals = new Numbers()
+  readonly #labels = new Numbers()
+  readonly #inputs = new Numbers()
+  readonly #ranks = new Numbers()
   #rows = 0
   #bad: { line: number; fault: string; count: number } | undefined
   #empty = 0
@@ -77,9 +77,10 @@ class Tally {
   #hasText = false
   #hasLabel = false
 
-  constructor(params: IngestParams) {
+  constructor(params: IngestParams, seed: number) {
     this.#params = params
-    for (const label of params.labels ?? []) this.#labelNumbers.set(label, this.#labelNumbers.size)
+    this.#seed = seed
+    for (const label of params.labels ?? []) this.#labelNumber(label)
   }
 
   add(row: SourceRow): void {
@@ -104,51 +105,69 @@ class Tally {
 
   #addInput(ordinal: number, line: number, mapped: MappedRow): void {
     const label = this.#labelNumber(mapped.label!)
-    const input = inputId({ text: mapped.text ?? "" })
-    const before = this.#inputs.get(input)
-    const occurrence = before === undefined ? 1 : Math.floor(before / MOST_LABELS) + 1
-    this.#inputs.set(input, occurrence * MOST_LABELS + (before === undefined ? label : before % MOST_LABELS))
-    if (before !== undefined) {
+    const id = inputId({ text: mapped.text ?? "" })
+    const input = this.#inputNumber(id, label)
+    const occurrence = this.#occurrences.add(input, 1)
+    if (occurrence > 1) {
       this.#duplicates++
-      this.#repeated.add(input)
-      if (before % MOST_LABELS !== label) {
+      this.#repeated.add(id)
+      if (this.#firstLabels.values[input] !== label) {
         this.#conflicts++
         this.#conflicting.add(input)
         this.#firstConflict ??= line
       }
       if (this.#params.duplicates === "drop") return
     }
-    this.#kept.push({ input, ordinal, label, occurrence })
+    this.#ordinals.push(ordinal)
+    this.#labels.push(label)
+    this.#inputs.push(input)
+    if (this.#params.sample !== undefined) this.#ranks.push(sampleRank(this.#seed, rowId(id, occurrence)))
+  }
+
+  #inputNumber(id: string, label: number): number {
+    // Twelve bytes as twelve characters: there are as many of these strings as there are inputs.
+    const key = Buffer.from(id, "hex").toString("latin1")
+    const known = this.#inputNumbers.get(key)
+    if (known !== undefined) return known
+    this.#inputNumbers.set(key, this.#inputNumbers.size)
+    this.#firstLabels.push(label)
+    this.#occurrences.push(0)
+    return this.#inputNumbers.size - 1
   }
 
   #labelNumber(label: string): number {
     const known = this.#labelNumbers.get(label)
     if (known !== undefined) return known
-    const number = this.#labelNumbers.size
-    if (number === MOST_LABELS) throw new RangeError(`more than ${MOST_LABELS} labels`)
-    this.#labelNumbers.set(label, number)
-    return number
+    this.#labelNumbers.set(label, this.#labelNumbers.size)
+    return this.#labelNumbers.size - 1
   }
 
-  census(seed: number): Census {
+  /** By label, in the order of the dictionary: the places of its rows among those that may be kept. */
+  #strata(labels: ReadonlyArray<string>): ReadonlyArray<Numbers> {
     const dropsConflicts = this.#params.conflicts === "drop"
-    const kept = dropsConflicts ? this.#kept.filter(({ input }) => !this.#conflicting.has(input)) : this.#kept
-    const met = [...this.#labelNumbers.keys()]
-    const labels = this.#params.labels ?? met.toSorted()
-    const ordinals = labels.map(() => new Numbers())
-    const ranks = labels.map(() => new Numbers())
-    const place = met.map((label) => labels.indexOf(label))
-    for (const { input, label, occurrence, ordinal } of kept) {
-      ordinals[place[label]!]!.push(ordinal)
-      ranks[place[label]!]!.push(this.#params.sample === undefined ? 0 : sampleRank(seed, rowId(input, occurrence)))
+    const place = [...this.#labelNumbers.keys()].map((label) => labels.indexOf(label))
+    const strata = labels.map(() => new Numbers())
+    const [numbers, inputs] = [this.#labels.values, this.#inputs.values]
+    for (let at = 0; at < numbers.length; at++) {
+      if (!dropsConflicts || !this.#conflicting.has(inputs[at]!)) strata[place[numbers[at]!]!]!.push(at)
     }
-    const present = ordinals.map(({ values }) => values.length)
-    const labelCounts = this.#params.sample === undefined ? present : allocate(present, this.#params.sample)
-    const chosen = new Uint8Array(this.#rows)
-    ordinals.forEach(({ values }, label) => {
-      for (const at of lowest(ranks[label]!.values, labelCounts[label]!)) chosen[values[at]!] = 1
-    })
+    return strata
+  }
+
+  census(): Census {
+    const { sample } = this.#params
+    const labels = this.#params.labels ?? [...this.#labelNumbers.keys()].sort()
+    const strata = this.#strata(labels).map(({ values }) => values)
+    const present = strata.map((places) => places.length)
+    const available = present.reduce((sum, count) => sum + count, 0)
+    const labelCounts = sample === undefined ? present : allocate(present, sample)
     const out = labelCounts.reduce((sum, count) => sum + count, 0)
+    const [ordinals, ranks] = [this.#ordinals.values, this.#ranks.values]
+    const chosen = new Uint8Array(this.#rows)
+    strata.forEach((places, label) => {
+      const kept = sample === undefined ? places : lowest(places, ranks, labelCounts[label]!)
+      for (const place of kept) chosen[ordinals[place]!] = 1
+    })
     return {
       counts: {
         rows_in: this.#rows,
@@ -158,8 +177,8 @@ class Tally {
         duplicates: this.#duplicates,
         dropped_duplicates: this.#params.duplicates === "drop" ? this.#duplicates : 0,
         conflicting_labels: this.#conflicts,
-        dropped_conflicts: this.#kept.length - kept.length,
-        not_sampled: kept.length - out
+        dropped_conflicts: ordinals.length - available,
+        not_sampled: available - out
       },
       labels,
       labelCounts,
@@ -169,8 +188,7 @@ class Tally {
       columns: this.#columns,
       absent: [...(this.#hasText ? [] : (["text"] as const)), ...(this.#hasLabel ? [] : (["label"] as const))],
       keeps: (ordinal) => chosen[ordinal] === 1,
-      repeated: this.#repeated,
-      conflicting: this.#conflicting
+      repeated: this.#repeated
     }
   }
 }

@@ -28,13 +28,17 @@ export class Numbers {
     this.#values[this.#length++] = value
   }
 
+  /** Adds to an element, and tells what it is then. */
+  add(at: number, value: number): number {
+    return (this.#values[at]! += value)
+  }
+
+  /** A view, until the next push. */
   get values(): Float64Array {
     return this.#values.subarray(0, this.#length)
   }
 }
 
-/** The places of the `count` lowest ranks, ties to the earlier place. */
-export const lowest = (ranks: Float64Array, count: number): Int32Array =>
-  Int32Array.from(ranks.keys())
-    .sort((a, b) => ranks[a]! - ranks[b]! || a - b)
-    .subarray(0, count)
+/** Of some places, those of the `count` lowest ranks, ties to the earlier. */
+export const lowest = (places: Float64Array, ranks: Float64Array, count: number): Float64Array =>
+  places.toSorted((a, b) => ranks[a]! - ranks[b]! || a - b).subarray(0, count)
