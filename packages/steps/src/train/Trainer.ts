@@ -36,6 +36,7 @@ export class NotANumber extends Error {
 export class Trainer {
   readonly #options: TrainerOptions
   readonly #history: Array<HistoryRow> = []
+  readonly #evaluations: Array<HistoryRow> = []
   #step = 0
   #epoch: { readonly number: number; readonly batches: ReadonlyArray<ReadonlyArray<number>> } | undefined
   #best: ReadonlyMap<string, Float32Array> | null = null
@@ -53,6 +54,11 @@ export class Trainer {
     return this.#history
   }
 
+  /** The rows of the history that are evaluations. */
+  get evaluations(): ReadonlyArray<HistoryRow> {
+    return this.#evaluations
+  }
+
   /** The weights of the best evaluation; null without one. */
   get best(): ReadonlyMap<string, Float32Array> | null {
     return this.#best
@@ -67,7 +73,7 @@ export class Trainer {
   /** Goes on from a state, after `start`. */
   async resume(state: TrainingState): Promise<void> {
     await this.#options.session.write(new Map([...state.weights, ...state.optimizer]))
-    this.#history.push(...state.history)
+    for (const row of state.history) this.#record(row)
     this.#step = state.optimizer_step
     this.#best = state.best
   }
@@ -75,7 +81,7 @@ export class Trainer {
   /** What `resume` needs. The best weights are the very map of the weights where this step was the best. */
   async state(): Promise<TrainingState> {
     const { program, session } = this.#options
-    const isBest = bestOf(this.#history)?.optimizer_step === this.#step
+    const isBest = bestOf(this.#evaluations)?.optimizer_step === this.#step
     const weights = isBest && this.#best !== null ? this.#best : await session.read(program.trainable)
     const optimizer = await session.read(program.optimizerState)
     return { optimizer_step: this.#step, history: [...this.#history], weights, optimizer, best: this.#best }
@@ -105,7 +111,7 @@ export class Trainer {
       learning_rate: learningRate,
       grad_norm: gradNorm
     }
-    this.#history.push(row)
+    this.#record(row)
     return row
   }
 
@@ -136,14 +142,19 @@ export class Trainer {
       learning_rate: null,
       grad_norm: null
     }
-    this.#history.push(row)
-    if (bestOf(this.#history)?.optimizer_step === this.#step) this.#best = await session.read(program.trainable)
+    this.#record(row)
+    if (bestOf(this.#evaluations)?.optimizer_step === this.#step) this.#best = await session.read(program.trainable)
     return row
   }
 
   /** The weights as they are now. */
   weights(): Promise<Map<string, Float32Array>> {
     return this.#options.session.read(this.#options.program.trainable)
+  }
+
+  #record(row: HistoryRow): void {
+    this.#history.push(row)
+    if (row.part === "validation") this.#evaluations.push(row)
   }
 
   /** The batches of one optimizer step; the last step of an epoch may have fewer. */

@@ -25,7 +25,7 @@ export interface Fit {
  */
 export const fit = Effect.fnUntraced(function* (work: Fit) {
   const { params, plan, trainer } = work
-  const reason = () => stopReason(trainer.history, params.early_stopping)
+  const reason = () => stopReason(trainer.evaluations, params.early_stopping)
   while (trainer.step < plan.totalSteps && reason() === undefined) {
     const row = yield* advance(trainer)
     const atEnd = trainer.step % plan.stepsPerEpoch === 0

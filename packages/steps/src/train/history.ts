@@ -25,16 +25,14 @@ export interface Best {
 }
 
 /** The evaluation with the lowest loss, the first of equals. */
-export const bestOf = (history: ReadonlyArray<HistoryRow>): Best | null =>
-  history
-    .filter(({ part }) => part === "validation")
-    .reduce<Best | null>(
-      (best, { loss, optimizer_step }) => (best === null || loss < best.loss ? { optimizer_step, loss } : best),
-      null
-    )
+export const bestOf = (evaluations: ReadonlyArray<HistoryRow>): Best | null =>
+  evaluations.reduce<Best | null>(
+    (best, { loss, optimizer_step }) => (best === null || loss < best.loss ? { optimizer_step, loss } : best),
+    null
+  )
 
 /**
- * Why training stops before its last step, or undefined. A function of the history alone, so that a resumed training decides as
+ * Why training stops before its last step, or undefined. A function of the evaluations alone, so that a resumed training decides as
  * the straight one did. An evaluation is an improvement when it is lower than every one before it by more than `min_delta`.
  */
 export const stopReason = (
@@ -44,8 +42,7 @@ export const stopReason = (
   if (rule === false) return undefined
   let best = Infinity
   let waited = 0
-  for (const { loss, part } of history) {
-    if (part !== "validation") continue
+  for (const { loss } of evaluations) {
     waited = loss < best - rule.min_delta ? 0 : waited + 1
     best = Math.min(best, loss)
   }

@@ -62,6 +62,19 @@ const labelFaults = ({ inputs }: TypeContext<TrainParams>): ReadonlyArray<StepFa
   ]
 }
 
+/** A horizon before the end of training: the rest of it would change nothing. */
+const scheduleFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  const { epochs, lr_scheduler_type, schedule_epochs = epochs } = params
+  if (lr_scheduler_type === "constant" || schedule_epochs >= epochs) return []
+  return [
+    {
+      path: ["with", "schedule_epochs"],
+      message: `the learning rate falls to 0 after ${schedule_epochs} epochs, and training goes on to ${epochs}`,
+      hint: `write a schedule_epochs of ${epochs} or more, or fewer epochs`
+    }
+  ]
+}
+
 const outputs = {
   model: {
     kind: "model",
@@ -91,7 +104,10 @@ export const train = makeStaged({
       ...(family === undefined ? {} : { family }),
       ...(labels === undefined ? {} : { labels })
     }
-    return { outputs: { model, history: { kind: "history" } }, faults: labelFaults(context) }
+    return {
+      outputs: { model, history: { kind: "history" } },
+      faults: [...labelFaults(context), ...scheduleFaults(context)]
+    }
   },
   stages: [
     featuresStage<TrainParams>({ name: "features_train", rows: "train", cut: cutOf, applies: pays }),

@@ -179,6 +179,7 @@ const dataWarnings = (
 
 interface Done {
   readonly history: ReadonlyArray<HistoryRow>
+  readonly evaluations: ReadonlyArray<HistoryRow>
   readonly stopped: string
   readonly weights: ReadonlyMap<string, Float32Array>
 }
@@ -186,7 +187,7 @@ interface Done {
 const writeOutputs = (
   context: StageContext,
   prepared: Prepared,
-  { history, stopped, weights }: Done
+  { evaluations, history, stopped, weights }: Done
 ): StageResult["outputs"] => {
   const { head, model, params, plan, program } = prepared
   const manifest: ModelManifest = {
@@ -203,7 +204,7 @@ const writeOutputs = (
   const tensors = new Map<string, Tensor>(
     program.trainable.map((name) => [name, { shape: shapes.get(name)!, values: weights.get(name)! }])
   )
-  const best = bestOf(history)
+  const best = bestOf(evaluations)
   const last = history.findLast(({ part }) => part === "train")
   return {
     model: writeModel({ folder: context.folder, file: "model.arrow", manifest, from: model, tensors }),

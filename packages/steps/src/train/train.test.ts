@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, assert, it } from "@effect/vitest"
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { readModel } from "../artifacts/model.ts"
 import { float64s, int32s, readTable, strings } from "../arrow/reader.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
@@ -298,3 +298,35 @@ it.effect("without validation rows the last weights are kept and a warning says 
     assert.isTrue(existsSync(outcome.outputs["model"]!.path))
   })
 )
+
+it("faults of a file are told before anything runs: a schedule that ends early, labels that training lacks", () => {
+  const params = Schema.decodeUnknownSync(train.params as Schema.Codec<unknown>)({ epochs: 3, schedule_epochs: 2 })
+  const port = (labels: ReadonlyArray<string>) => ({
+    kind: "tokens" as const,
+    columns: { label: { type: "dictionary" as const, nullable: false, labels } }
+  })
+  const inputs = { model: { kind: "model" as const }, train: port(["neg", "pos"]), validation: port(["maybe", "neg"]) }
+  const { faults } = train.types({ params, inputs, heads: {} })
+  assert.deepStrictEqual(
+    faults.map(({ message }) => message),
+    [
+      "validation rows have labels that the training rows lack: maybe",
+      "the learning rate falls to 0 after 2 epochs, and training goes on to 3"
+    ]
+  )
+})
+
+it("a trajectory is named by what shapes its path: epochs count only where the schedule ends with them", () => {
+  const trajectory = (params: Record<string, unknown>) =>
+    train.stages.find(({ name }) => name === "fit")!.trajectory!(
+      Schema.decodeUnknownSync(train.params as Schema.Codec<unknown>)(params)
+    )
+  const constant = { lr_scheduler_type: "constant" }
+  assert.deepStrictEqual(
+    trajectory({ ...constant, epochs: 2 }),
+    trajectory({ ...constant, epochs: 9, early_stopping: false })
+  )
+  assert.notDeepEqual(trajectory({ epochs: 2 }), trajectory({ epochs: 3 }))
+  assert.deepStrictEqual(trajectory({ epochs: 2, schedule_epochs: 4 }), trajectory({ epochs: 3, schedule_epochs: 4 }))
+  assert.notDeepEqual(trajectory({ seed: 1 }), trajectory({ seed: 2 }))
+})
