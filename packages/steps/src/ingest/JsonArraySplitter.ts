@@ -40,14 +40,12 @@ export class JsonArraySplitter {
       this.#open = false
     }
     for (let at = 0; at < text.length; at++) {
-      const code = text.charCodeAt(at)
-      if (code === 10) this.#line++
       if (this.#inString) {
-        if (this.#escaped) this.#escaped = false
-        else if (code === BACKSLASH) this.#escaped = true
-        else if (code === QUOTE) this.#inString = false
+        at = this.#skipString(text, at)
         continue
       }
+      const code = text.charCodeAt(at)
+      if (code === 10) this.#line++
       if (code <= 32) continue
       if (this.#ended) return [...rows, this.#broke("text follows the end of the JSON value")]
       const character = text[at]
@@ -80,6 +78,24 @@ export class JsonArraySplitter {
   #broke(fault: string): SourceRow {
     this.broken = true
     return { line: this.#line, fault }
+  }
+
+  /** The place of the quote that closes the string around `from`, or the end of the text. */
+  #skipString(text: string, from: number): number {
+    let start = this.#escaped ? from + 1 : from
+    for (;;) {
+      const quote = text.indexOf('"', start)
+      const end = quote < 0 ? text.length : quote
+      let slashes = 0
+      while (end - slashes > start && text.charCodeAt(end - slashes - 1) === BACKSLASH) slashes++
+      this.#escaped = quote < 0 && slashes % 2 === 1
+      if (quote < 0) return end
+      if (slashes % 2 === 0) {
+        this.#inString = false
+        return quote
+      }
+      start = quote + 1
+    }
   }
 
   #step(code: number, character: string): string | undefined {

@@ -138,7 +138,8 @@ class Tally {
   #labelNumber(label: string): number {
     const known = this.#labelNumbers.get(label)
     if (known !== undefined) return known
-    this.#labelNumbers.set(label, this.#labelNumbers.size)
+    // A copy: a field cut from a chunk would keep the chunk alive.
+    this.#labelNumbers.set(Buffer.from(label).toString(), this.#labelNumbers.size)
     return this.#labelNumbers.size - 1
   }
 

@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises"
 import type { SourceHead } from "@hone/core/Step"
-import { parse } from "csv-parse/sync"
 import { type Format, HEAD_BYTES, rowDepth, rowKeys, sniffFormat } from "./format.ts"
 import type { IngestParams } from "./params.ts"
+import { headerNames, SeparatedSplitter } from "./SeparatedSplitter.ts"
 
 /** The columns that the first 64 KiB of a source show, and its format. No columns where the head shows none. */
 export const peek = async (path: string, params: IngestParams): Promise<SourceHead> => {
@@ -32,12 +32,7 @@ export const readHead = async (path: string): Promise<string> => {
 const headColumns = (head: string, format: Format): ReadonlyArray<string> => {
   if (format === "jsonl") return rowKeys(head, 1)
   if (format === "json") return rowKeys(head, rowDepth(head))
-  const delimiter = format === "tsv" ? "\t" : ","
-  try {
-    const [header] = parse(head, { delimiter, to: 1, relax_column_count: true }) as Array<Array<string>>
-    return (header ?? []).map((name) => name.trim())
-  } catch {
-    // A fault of the text is told by the run, with its line.
-    return []
-  }
+  const splitter = new SeparatedSplitter(format === "tsv" ? "\t" : ",")
+  const [header] = [...splitter.feed(head), ...splitter.end()]
+  return headerNames(header?.fields ?? [])
 }

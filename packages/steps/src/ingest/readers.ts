@@ -1,8 +1,7 @@
 import { isUtf8 } from "node:buffer"
-import { Readable } from "node:stream"
-import { type CsvError, parse } from "csv-parse"
 import type { Format } from "./format.ts"
 import { JsonArraySplitter, parseRow } from "./JsonArraySplitter.ts"
+import { headerNames, type SeparatedRecord, SeparatedSplitter } from "./SeparatedSplitter.ts"
 
 /** A row of a source by its own column names, or what is wrong with it. `line` is where it begins, from 1. */
 export type SourceRow =
@@ -92,26 +91,31 @@ const readJsonArray = (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Source
   return faultOf(rows(), () => splitter.line)
 }
 
-/** RFC 4180 with a header: quoted fields may hold separators, quotes (doubled) and line ends. */
+/** Records under a header. */
 const readSeparated = (chunks: AsyncIterable<Uint8Array>, delimiter: string): AsyncGenerator<SourceRow> => {
-  let line = 1
-  const rows = async function* (): AsyncGenerator<SourceRow> {
-    const parser = parse({ delimiter, info: true, relax_column_count: true, skip_empty_lines: true })
-    const input = Readable.from(decode(chunks))
-    input.on("error", (error) => parser.destroy(error))
-    input.pipe(parser)
-    let header: ReadonlyArray<string> | undefined
-    for await (const { info, record } of parser as AsyncIterable<{ info: { lines: number }; record: Array<string> }>) {
-      if (header === undefined) {
-        header = record.map((name) => name.trim())
+  const splitter = new SeparatedSplitter(delimiter)
+  let header: ReadonlyArray<string> | undefined
+  const rowsOf = function* (records: ReadonlyArray<SeparatedRecord>): Generator<SourceRow> {
+    for (const record of records) {
+      if (record.fault !== undefined) yield record
+      else if (header !== undefined) yield separatedRow(header, record.fields, record.line)
+      else {
+        header = headerNames(record.fields)
         const fault = headerFault(header)
-        if (fault !== undefined) yield { line, fault }
-      } else yield separatedRow(header, record, line)
-      line = info.lines + 1
+        if (fault !== undefined) yield { line: record.line, fault }
+      }
     }
-    if (header === undefined) yield { line: 1, fault: "the file is empty: a header line was expected" }
   }
-  return faultOf(quoteFaults(rows()), () => line)
+  const rows = async function* (): AsyncGenerator<SourceRow> {
+    for await (const text of decode(chunks)) {
+      yield* rowsOf(splitter.feed(text))
+      if (splitter.broken) return
+    }
+    yield* rowsOf(splitter.end())
+    if (header === undefined && !splitter.broken)
+      yield { line: 1, fault: "the file is empty: a header line was expected" }
+  }
+  return faultOf(rows(), () => splitter.line)
 }
 
 const headerFault = (header: ReadonlyArray<string>): string | undefined => {
@@ -123,14 +127,3 @@ const separatedRow = (header: ReadonlyArray<string>, record: ReadonlyArray<strin
   record.length === header.length
     ? { line, values: Object.fromEntries(header.map((name, at) => [name, record[at]])) }
     : { line, fault: `${record.length} fields where the header has ${header.length}` }
-
-/** A quote that does not close, or stands where none may: the parser cannot go on after it. */
-async function* quoteFaults(rows: AsyncGenerator<SourceRow>): AsyncGenerator<SourceRow> {
-  try {
-    yield* rows
-  } catch (error) {
-    const { code, lines, message } = error as CsvError & { lines?: number }
-    if (typeof code !== "string" || !code.startsWith("CSV_")) throw error
-    yield { line: lines ?? 1, fault: message }
-  }
-}

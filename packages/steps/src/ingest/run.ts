@@ -109,13 +109,21 @@ async function* inBatches(rows: AsyncIterable<Candidate>): AsyncGenerator<Readon
 /** A sample is held whole, to stand in the order of its ranks: sources are often sorted by label. */
 async function* drawn(rows: AsyncIterable<Candidate>, seed: number): AsyncGenerator<ReadonlyArray<Candidate>> {
   const ranked: Array<{ readonly rank: number; readonly row: Candidate }> = []
-  for await (const row of rows) ranked.push({ rank: sampleRank(seed, row.row_id), row })
+  for await (const row of rows) {
+    ranked.push({
+      rank: sampleRank(seed, row.row_id),
+      row: { ...row, text: ownCopy(row.text), label: ownCopy(row.label) }
+    })
+  }
   ranked.sort((a, b) => a.rank - b.rank || (a.row.row_id < b.row.row_id ? -1 : 1))
   const inOrder = async function* () {
     for (const { row } of ranked) yield row
   }
   yield* inBatches(inOrder())
 }
+
+/** A text that keeps no chunk of the source alive: a field cut from a chunk is a view of it to the engine. */
+const ownCopy = (text: string): string => Buffer.from(text).toString()
 
 const columnsOf = (rows: ReadonlyArray<Candidate>, dictionary: LabelDictionary) => {
   const place = new Map(dictionary.names.map((name, at) => [name, at]))
