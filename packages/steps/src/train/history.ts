@@ -32,11 +32,12 @@ export const bestOf = (evaluations: ReadonlyArray<HistoryRow>): Best | null =>
   )
 
 /**
- * Why training stops before its last step, or undefined. A function of the evaluations alone, so that a resumed training decides as
- * the straight one did. An evaluation is an improvement when it is lower than every one before it by more than `min_delta`.
+ * Why training stops before its last step, or undefined. A function of the evaluations alone, so that a resumed training
+ * decides as the straight one did. An evaluation is an improvement when it is lower than every one before it by more than
+ * `min_delta`.
  */
 export const stopReason = (
-  history: ReadonlyArray<HistoryRow>,
+  evaluations: ReadonlyArray<HistoryRow>,
   rule: TrainParams["early_stopping"]
 ): string | undefined => {
   if (rule === false) return undefined

@@ -35,6 +35,7 @@ export const run = Effect.fn("train.fit")(function* (context: StageContext) {
       const weights = trainer.best ?? (yield* Effect.promise(() => trainer.weights()))
       return {
         history: trainer.history,
+        evaluations: trainer.evaluations,
         stopped,
         weights,
         resumedAt: resumed?.optimizer_step ?? 0,

@@ -8,6 +8,7 @@ import { float64s, int32s, readTable, strings } from "../arrow/reader.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
 import { nativeEngine, testEngine, tinyModel, type TinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
 import { train } from "./index.ts"
+import { TrainParams } from "./params.ts"
 
 const bench = makeBench()
 afterAll(() => bench.dispose())
@@ -300,7 +301,7 @@ it.effect("without validation rows the last weights are kept and a warning says 
 )
 
 it("faults of a file are told before anything runs: a schedule that ends early, labels that training lacks", () => {
-  const params = Schema.decodeUnknownSync(train.params as Schema.Codec<unknown>)({ epochs: 3, schedule_epochs: 2 })
+  const params = Schema.decodeUnknownSync(TrainParams)({ epochs: 3, schedule_epochs: 2 })
   const port = (labels: ReadonlyArray<string>) => ({
     kind: "tokens" as const,
     columns: { label: { type: "dictionary" as const, nullable: false, labels } }
@@ -318,9 +319,7 @@ it("faults of a file are told before anything runs: a schedule that ends early, 
 
 it("a trajectory is named by what shapes its path: epochs count only where the schedule ends with them", () => {
   const trajectory = (params: Record<string, unknown>) =>
-    train.stages.find(({ name }) => name === "fit")!.trajectory!(
-      Schema.decodeUnknownSync(train.params as Schema.Codec<unknown>)(params)
-    )
+    train.stages.find(({ name }) => name === "fit")!.trajectory!(Schema.decodeUnknownSync(TrainParams)(params))
   const constant = { lr_scheduler_type: "constant" }
   assert.deepStrictEqual(
     trajectory({ ...constant, epochs: 2 }),
