@@ -53,7 +53,8 @@ describe.each(Object.keys(registry))("%s", (kind) => {
 
   it("names for each stage the module that it loads: implementation digests are found by it", async () => {
     for (const { module, run } of step.stages) {
-      const named = (await import(`./${module.replace(/^steps\//, "")}.ts`)) as { run?: unknown }
+      const file = new URL(`./${module.replace(/^steps\//, "")}.ts`, import.meta.url).href
+      const named = (await import(/* @vite-ignore */ file)) as { run?: unknown }
       const loaded = (await run()).run
       assert.isFunction(loaded)
       // A stage shared by several kinds makes its run from what the module exports.
