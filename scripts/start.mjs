@@ -20,7 +20,7 @@ const small = ["--set", "reviews.sample=320", "--set", "params.max_length=64"]
 const isSlow = chosen() === "wasm"
 if (isSlow) {
   process.stdout.write(
-    "The wasm engine computes here: right, and some ten times slower than TensorFlow. So this run takes 320 reviews of 64 tokens\n" +
+    "The wasm engine computes here: right, and several times slower than TensorFlow. So this run takes 320 reviews of 64 tokens\n" +
       `instead of 2300 of 128, and its figures say little; \`./hone run ${pipeline}\` takes them all, \`./hone doctor\` says how to get TensorFlow.\n\n`
   )
 }

@@ -26,6 +26,8 @@ export class PipelineFaults extends Schema.TaggedError<PipelineFaults>()("Pipeli
 }
 
 const shown = 50
+// A longer line is cut around the place.
+const widest = 140
 
 const byPlace = (a: Fault, b: Fault) => a.line - b.line || a.column - b.column || (a.message < b.message ? -1 : 1)
 
@@ -44,8 +46,8 @@ const renderFault = (fault: Fault, lines: ReadonlyArray<string> | undefined): st
   const line = lines?.[fault.line - 1]
   if (line !== undefined && line.trim() !== "") {
     const gutter = String(fault.line)
-    const from = Math.max(0, fault.column - 61)
-    const cut = `${from > 0 ? "…" : ""}${line.slice(from + (from > 0 ? 1 : 0), from + 120)}`
+    const from = line.length <= widest ? 0 : Math.max(0, fault.column - 61)
+    const cut = `${from > 0 ? "…" : ""}${line.slice(from + (from > 0 ? 1 : 0), from + widest)}`
     const width = Math.max(1, Math.min(fault.length, cut.length - (fault.column - 1 - from)))
     out.push(`  ${gutter} | ${cut}`)
     out.push(`  ${" ".repeat(gutter.length)} | ${" ".repeat(fault.column - 1 - from)}${"^".repeat(width)}`)

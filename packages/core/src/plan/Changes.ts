@@ -35,14 +35,12 @@ const short = (value: Json | undefined): string => {
   return text.length > 48 ? `${text.slice(0, 45)}...` : text
 }
 
-const digest = (value: Json | undefined) => (typeof value === "string" ? value.slice(0, 8) : "absent")
-
 /** A change in words: `learning_rate: 0.0002 -> 0.0001`. */
 export const describeChange = ({ after, before, field }: Change): string => {
   const [head, ...rest] = field.split(".")
   const name = rest.join(".")
   if (head === "params") return `${name}: ${short(before)} -> ${short(after)}`
-  if (head === "inputs") return `input ${name} changed (${digest(before)} -> ${digest(after)})`
+  if (head === "inputs") return before === undefined ? `input ${name} is new` : after === undefined ? `input ${name} is gone` : `input ${name} changed`
   if (head === "sources") {
     const source = name.split(".")[0]
     return name.endsWith("format") ? `${source} read as ${short(after)}, was ${short(before)}` : `the bytes of ${source} changed`
@@ -52,4 +50,12 @@ export const describeChange = ({ after, before, field }: Change): string => {
   if (field === "step.version") return `its version: ${short(before)} -> ${short(after)}`
   if (head === "numerics") return `${name === "class" ? "engine" : name}: ${short(before)} -> ${short(after)}`
   return `${field}: ${short(before)} -> ${short(after)}`
+}
+
+const told = 3
+
+/** The first changes in words, the rest counted: a plan has one line for a step. */
+export const describeChanges = (changes: ReadonlyArray<Change>): string => {
+  const words = changes.slice(0, told).map(describeChange)
+  return [...words, ...(changes.length > told ? [`${changes.length - told} more`] : [])].join("; ")
 }

@@ -6,7 +6,7 @@ import { ActionRecords, Engine, Implementations } from "../Services.ts"
 import type { OutputArtifact } from "../Stage.ts"
 import type { Stage } from "../Step.ts"
 import type { Change } from "./Changes.ts"
-import { changesBetween, describeChange } from "./Changes.ts"
+import { changesBetween, describeChanges } from "./Changes.ts"
 import { keyOf, seedOf, shelfOf } from "./Key.ts"
 import { boundInputs } from "./StageInputs.ts"
 import type { Keyed } from "./StageKey.ts"
@@ -67,7 +67,7 @@ export const reasonToRun = (preimage: Preimage, key: string, last: ActionRecord 
   if (last === undefined) return { reason: "has not run before", changes: [] }
   if (last.key === key) return { reason: "its result is no longer in the store", changes: [] }
   const changes = changesBetween(last.preimage, preimage)
-  return { reason: changes.map(describeChange).join("; "), changes }
+  return { reason: describeChanges(changes), changes }
 }
 
 const equalButFor = (known: Preimage, candidate: Preimage, unknown: ReadonlyArray<string>): boolean =>
@@ -118,7 +118,7 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
       const own = Option.isSome(before)
         ? changesBetween(before.value.preimage, keyed.preimage).filter((change) => !change.field.startsWith("inputs."))
         : []
-      const reason = [...own.map(describeChange), waiting].join("; ")
+      const reason = own.length === 0 ? waiting : `${describeChanges(own)}; ${waiting}`
       return { ...common, verdict: "run", reason, key: null, waits, changes: own } as PlannedStage
     }
     const key = keyOf(keyed.preimage)
