@@ -23,14 +23,12 @@ export const testEngine: StageContext["engine"] = {
   threads: 1
 }
 
-/** The engine that set-up chose, where that is a native one; else undefined, said in one line. */
+/** The engine that set-up chose, where that is a native one. */
 export const nativeEngine = (): StageContext["engine"] | undefined => {
   const chosen = existsSync(engineFile)
     ? (JSON.parse(readFileSync(engineFile, "utf8")) as StageContext["engine"])
     : undefined
-  if (chosen?.library != null) return chosen
-  console.log("skipped: set-up has found no native engine")
-  return undefined
+  return chosen?.library == null ? undefined : chosen
 }
 
 /** A BERT small enough that a step takes milliseconds. */

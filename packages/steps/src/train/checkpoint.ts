@@ -58,7 +58,7 @@ const stepsIn = (folder: string): ReadonlyArray<number> =>
 export const writeCheckpoint = (folder: string, state: TrainingState): void => {
   mkdirSync(folder, { recursive: true })
   const beside = join(folder, `.writing-${process.pid}`)
-  rmSync(beside, { recursive: true, force: true })
+  removeUnfinished(folder)
   mkdirSync(beside)
   const weights = writeTensors(beside, "weights.arrow", state.weights)
   const optimizer = writeTensors(beside, "optimizer.arrow", state.optimizer)
@@ -80,6 +80,25 @@ export const writeCheckpoint = (folder: string, state: TrainingState): void => {
   sync(folder)
   for (const step of stepsIn(folder)) {
     if (step < state.optimizer_step) rmSync(join(folder, folderName(step)), { recursive: true, force: true })
+  }
+}
+
+/** Removes what killed processes, and an earlier attempt of this one, left half written. */
+const removeUnfinished = (folder: string): void => {
+  for (const name of readdirSync(folder)) {
+    const writer = /^\.writing-(\d+)$/.exec(name)?.[1]
+    if (writer !== undefined && !isOther(Number(writer))) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+/** Whether a process of this number is alive and not this one. */
+const isOther = (pid: number): boolean => {
+  if (pid === process.pid) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"
   }
 }
 

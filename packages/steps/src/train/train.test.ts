@@ -183,6 +183,7 @@ it.effect("an interrupted training goes on to the very bytes of a straight one",
 )
 
 const native = nativeEngine()
+if (native === undefined) console.log("skipped: training on a native engine, since set-up has found none")
 
 it.effect.skipIf(native === undefined)("so it does on the native engine, where cached equals uncached too", () =>
   Effect.gen(function* () {
