@@ -21,6 +21,8 @@ export const checkTypes = (
 ): { readonly types: PipelineTypes; readonly faults: ReadonlyArray<Fault> } => {
   const types: Record<string, Readonly<Record<string, PortType>>> = {}
   const faults: Array<Fault> = []
+  // Steps that are not typed: what they would give is not known, and edges from them tell nothing.
+  const untyped = new Set<string>(unread)
   for (const step of pipeline.steps) {
     const before = faults.length
     const inputs: Record<string, PortType> = {}
@@ -28,14 +30,20 @@ export const checkTypes = (
       const port = portOf(key)
       const type = types[ref.step]?.[ref.output]
       if (type === undefined) continue
+      if (untyped.has(ref.step) && ref.step !== step.name) {
+        inputs[port] = { kind: type.kind }
+        untyped.add(step.name)
+        continue
+      }
       inputs[port] = type
       checkEdge(pipeline, step, port, type, faults)
     }
-    const own = faults.length === before && !unread.has(step.name) ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} }) : undefined
+    const own = faults.length === before && !untyped.has(step.name) ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} }) : undefined
     for (const fault of own?.faults ?? []) {
       const place = pipeline.place(["steps", step.written, ...fault.path], "value")
       faults.push({ ...place, code: "type", message: fault.message, hint: fault.hint })
     }
+    if (faults.length > before) untyped.add(step.name)
     const declared = Object.entries(step.definition.outputs).map(([name, port]) => [name, { kind: port.kind }] as const)
     types[step.name] = { ...Object.fromEntries(declared), ...own?.outputs }
   }
