@@ -14,7 +14,7 @@ import { cacheFolder, engineFile, pinnedNode, root } from "./places.mjs"
 import { say } from "./say.mjs"
 
 const engines = ["session", "capi", "wasm"]
-const formatVersion = 1
+const formatVersion = 2
 
 /** HONE_ENGINE asks for something that cannot be had; the message lists what was tried. */
 class EngineUnavailable extends Error {
@@ -30,19 +30,24 @@ class EngineUnavailable extends Error {
 /** Whether the engine file answers the present wishes, and what it names is still there. Takes no lock, loads nothing. */
 export function isEngineFresh(env = process.env) {
   const known = readJson(engineFile(env))
-  return (
-    known?.request === requestOf(env) &&
-    [known.library, known.addon].every((place) => place === null || existsSync(place))
-  )
+  if (!known || ![known.library, known.addon].every((place) => place === null || existsSync(place))) return false
+  // Whoever asks for wasm alone is not made to wait for more than that.
+  if (env.HONE_ENGINE === "wasm") return true
+  return known.request === requestOf(env) && canRun(known, env.HONE_ENGINE)
+}
+
+/** Whether what was provided can run as `engine`: a library serves capi too, and wasm needs nothing. */
+function canRun(chosen, engine) {
+  if (engine === "session") return chosen.library !== null && chosen.addon !== null
+  return engine === "capi" ? chosen.library !== null : true
 }
 
 /** What the choice depends on: wishes, places, and the tools whose coming would make a better engine possible. */
 function requestOf(env) {
-  const { HONE_ENGINE, HONE_TENSORFLOW, HONE_GPU, NVIDIA_TF32_OVERRIDE, CXX } = env
+  const { HONE_TENSORFLOW, HONE_GPU, NVIDIA_TF32_OVERRIDE, CXX } = env
   const tools = ["python3", "python", "uv", "g++", "c++", "clang++"].map((name) => which(name, env) ?? null)
   return JSON.stringify([
     formatVersion,
-    HONE_ENGINE,
     HONE_TENSORFLOW,
     HONE_GPU,
     NVIDIA_TF32_OVERRIDE,
@@ -52,22 +57,26 @@ function requestOf(env) {
   ])
 }
 
-/** Provides the engine and writes the engine file. */
+/**
+ * Provides the best engine that can be had and writes the engine file. HONE_ENGINE bends the choice for each command, not the file:
+ * a run on wasm leaves the next one its TensorFlow.
+ */
 export async function setUpEngine(env = process.env) {
   const forced = env.HONE_ENGINE || undefined
   if (forced && !engines.includes(forced)) throw new Error(`HONE_ENGINE=${forced}: write one of ${engines.join(", ")}`)
   const cache = cacheFolder(env)
   const wait = () => say("another set-up is providing the tensor engine: waiting for it")
-  const chosen =
-    forced === "wasm" ? wasm([asked]) : await withLock(cache, wait, () => provideNative(env, cache, forced))
-  if (forced && chosen.engine !== forced) throw new EngineUnavailable(forced, chosen.attempts)
-  writeJson(engineFile(env), { ...chosen, threads: threads(), request: requestOf(env) })
+  const chosen = forced === "wasm" ? wasm([asked]) : await withLock(cache, wait, () => provideNative(env, cache))
+  // What was chosen for want of asking for more answers no other wish: without a request it is never fresh.
+  const request = forced === "wasm" ? {} : { request: requestOf(env) }
+  if (forced && !canRun(chosen, forced)) throw new EngineUnavailable(forced, chosen.attempts)
+  writeJson(engineFile(env), { ...chosen, threads: threads(), ...request })
   report(chosen, forced)
 }
 
 const asked = { route: "HONE_ENGINE", ok: true, reason: "wasm is asked for by HONE_ENGINE" }
 
-async function provideNative(env, cache, forced) {
+async function provideNative(env, cache) {
   for (const part of ["tensorflow", "addon"]) {
     mkdirSync(join(cache, part), { recursive: true })
     sweepPartials(join(cache, part))
@@ -81,7 +90,7 @@ async function provideNative(env, cache, forced) {
     attempts
   })
   if (!library) return wasm(attempts)
-  const addon = forced === "capi" ? undefined : await workingAddon(library, cache, env, attempts)
+  const addon = await workingAddon(library, cache, env, attempts)
   return native(library, addon, env, attempts)
 }
 
@@ -136,7 +145,8 @@ function report({ engine, version, attempts }, forced) {
   } else if (engine === "capi" && !forced) {
     const addon = failed.find(({ route }) => route === "addon")
     say(`tensor engine capi: TensorFlow ${version} by its C API, as the addon could not be built (${addon?.reason})`)
-  } else say(`tensor engine ${engine} (${engine === "wasm" ? "tfjs wasm" : "TensorFlow"} ${version})`)
+  } else if (forced && forced !== engine) say(`tensor engine ${forced}, as asked for; ${engine} is there too`)
+  else say(`tensor engine ${engine} (${engine === "wasm" ? "tfjs wasm" : "TensorFlow"} ${version})`)
 }
 
 /** Cores this process may use: CPU affinity, bounded by the cgroup's quota (v2, then v1), at least 1. */
