@@ -9,6 +9,7 @@ export type PortKind =
   | "predictions"
   | "metrics"
   | "comparison"
+  | "folder"
 
 export type ScalarType = "utf8" | "int32" | "int64" | "float32" | "float64" | "bool" | "binary"
 

@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from "@hone/core/Json"
 import { type BertConfig, parseBertConfig, UnsupportedConfig } from "@hone/nn/models/bert/config"
+import type { Pooling } from "../artifacts/manifest.ts"
+import { meanPooledArchitecture } from "../export/architecture.ts"
 
 /** A `config.json` that no family here can compute, with the way out. */
 export interface Unsupported {
@@ -15,12 +17,19 @@ export interface Understood {
   readonly json: JsonObject
   /** Class names by index, where the checkpoint has a classifier. */
   readonly labels: ReadonlyArray<string> | null
+  /** What that classifier reads of a row; null where there is none. */
+  readonly pooling: Pooling | null
 }
 
 export const supported =
-  "the BERT family is supported: BertModel and BertForSequenceClassification (BERT, MiniLM and the like)"
+  "the BERT family is supported: BertModel and BertForSequenceClassification (BERT, MiniLM and the like), and what `hone export` wrote"
 /** Heads of pre-training, which fine-tuning drops, as transformers does. */
-const architectures = ["BertModel", "BertForSequenceClassification", "BertForMaskedLM", "BertForPreTraining"]
+const architectures = ["BertModel", "BertForMaskedLM", "BertForPreTraining"]
+/** Classifiers, by what their head reads: transformers' own, and the one that `export` writes for a head on the mean. */
+const classifiers: Readonly<Record<string, Pooling>> = {
+  BertForSequenceClassification: "pooler",
+  [meanPooledArchitecture]: "mean"
+}
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -45,11 +54,12 @@ export const readConfig = (text: string): Understood | Unsupported => {
     const bert = parseBertConfig(json)
     const config = json as JsonObject
     const architecture = architectureOf(config)
-    if (architecture !== undefined && !architectures.includes(architecture)) {
+    const pooling = architecture === undefined ? undefined : classifiers[architecture]
+    if (architecture !== undefined && pooling === undefined && !architectures.includes(architecture)) {
       return { problem: `config.json says architecture ${architecture}`, hint: supported }
     }
-    const labels = architecture === "BertForSequenceClassification" ? labelNames(config) : null
-    return { family: "bert", bert, json: config, labels }
+    const labels = pooling === undefined ? null : labelNames(config)
+    return { family: "bert", bert, json: config, labels, pooling: pooling ?? null }
   } catch (cause) {
     if (cause instanceof UnsupportedConfig) return { problem: cause.message, hint: supported }
     if (cause instanceof SyntaxError)

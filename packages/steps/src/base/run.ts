@@ -21,9 +21,10 @@ const configOf = Effect.fnUntraced(function* (folder: string, spec: string): Eff
   return read
 })
 
-/** BERT's own classifier reads the pooler. */
-const headOf = ({ bert, labels }: Understood): Head | null =>
-  labels === null ? null : { pooling: "pooler", labels, dropout: bert.classifier_dropout ?? bert.hidden_dropout_prob }
+const headOf = ({ bert, labels, pooling }: Understood): Head | null =>
+  labels === null || pooling === null
+    ? null
+    : { pooling, labels, dropout: bert.classifier_dropout ?? bert.hidden_dropout_prob }
 
 /** Copies a pre-trained model and its tokenizer into artifacts; weights are widened to float32, exactly. */
 export const run = Effect.fn("base.run")(function* (context: StageContext) {

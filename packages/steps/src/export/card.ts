@@ -1,0 +1,175 @@
+import type { Json, JsonObject } from "@hone/core/Json"
+import type { Facts } from "@hone/core/Step"
+import type { ModelManifest } from "../artifacts/manifest.ts"
+import { headOf } from "./config.ts"
+import type { ExportParams } from "./params.ts"
+
+/** What a model card is made of. Digests and counts alone: nothing here knows a path, a user or a time. */
+export interface CardContents {
+  readonly params: ExportParams
+  readonly manifest: ModelManifest
+  /** Content digest of the model artifact. */
+  readonly content: string
+  readonly parameters: number
+  readonly train: { readonly content: string; readonly facts: Facts } | undefined
+  readonly metrics: Facts | undefined
+  readonly comparison: Facts | undefined
+}
+
+/** README.md of an exported folder: a model card as the Hugging Face hub reads it. */
+export const modelCard = (contents: CardContents): string =>
+  [
+    frontMatter(contents),
+    `# ${contents.params.name ?? "A text classifier"}`,
+    contents.params.description ?? summary(contents),
+    section("Use", usage(contents)),
+    section("Labels", labelTable(contents)),
+    section("Results", results(contents)),
+    section("Where it comes from", origins(contents)),
+    section("How to reproduce", reproduction)
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n") + "\n"
+
+const section = (title: string, body: string): string => (body === "" ? "" : `## ${title}\n\n${body}`)
+
+const frontMatter = ({ params }: CardContents): string =>
+  [
+    "---",
+    "library_name: transformers",
+    "pipeline_tag: text-classification",
+    "tags: [hone]",
+    ...(params.base_model === undefined ? [] : [`base_model: ${JSON.stringify(params.base_model)}`]),
+    params.license === undefined
+      ? "# license: yours to name before you publish; the base's licence may bind you"
+      : `license: ${JSON.stringify(params.license)}`,
+    "---"
+  ].join("\n")
+
+const isMean = ({ manifest }: CardContents): boolean => headOf(manifest).pooling === "mean"
+
+const reads = (contents: CardContents): string =>
+  isMean(contents)
+    ? "a linear layer on the mean of the last hidden states over a row's tokens"
+    : "a linear layer on BERT's pooler (the first token)"
+
+const summary = (contents: CardContents): string => {
+  const { labels } = headOf(contents.manifest)
+  return `A BERT with ${labels.length} ${labels.length === 1 ? "output" : "classes"}, fine-tuned with Hone. Its head is ${reads(contents)}.`
+}
+
+/** The limit at which the rows in training were cut, where the card knows them. */
+const maxLength = ({ train }: CardContents): number | undefined =>
+  typeof train?.facts["max_length"] === "number" ? train.facts["max_length"] : undefined
+
+const usage = (contents: CardContents): string => {
+  const remote = isMean(contents) ? ", trust_remote_code=True" : ""
+  const limit = maxLength(contents)
+  const code = [
+    "```python",
+    "from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline",
+    "",
+    'folder = "."  # where these files lie',
+    `model = AutoModelForSequenceClassification.from_pretrained(folder${remote})`,
+    `classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder), top_k=None)`,
+    `classify(["a text"], truncation=True${limit === undefined ? "" : `, max_length=${limit}`})`,
+    "```"
+  ]
+  const note =
+    "transformers has no class for a head on the mean, so `modeling_hone.py` in this folder has one: sixty lines that need torch and transformers alone. `trust_remote_code=True` lets transformers load it."
+  return [code.join("\n"), ...(isMean(contents) ? [note] : [])].join("\n\n")
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const countsOf = (facts: Facts | undefined): JsonObject => (isObject(facts?.["counts"]) ? facts["counts"] : {})
+
+const labelTable = ({ manifest, train }: CardContents): string => {
+  const counts = countsOf(train?.facts)
+  const counted = Object.keys(counts).length > 0
+  return table(
+    ["id", "label", ...(counted ? ["training rows"] : [])],
+    headOf(manifest).labels.map((label, index) => [
+      String(index),
+      label,
+      ...(counted ? [String(counts[label] ?? "")] : [])
+    ])
+  )
+}
+
+const predictorTitles: Readonly<Record<string, string>> = {
+  model: "this model",
+  tuned: "this model",
+  base: "the base",
+  bag_of_words: "bag of words (TF-IDF and logistic regression)",
+  majority: "always the most frequent class"
+}
+
+/** Predictors by metrics, this model first. Facts that are no predictor's are passed over. */
+const scoreTable = (predictors: Facts): string => {
+  const names = Object.keys(predictorTitles).filter((name) => isObject(predictors[name]))
+  const metrics = [...new Set(names.flatMap((name) => Object.keys(predictors[name] as JsonObject)))]
+  const rows = names.map((name) => [
+    predictorTitles[name]!,
+    ...metrics.map((metric) => number((predictors[name] as JsonObject)[metric]))
+  ])
+  return rows.length === 0 ? "" : table(["", ...metrics], rows)
+}
+
+const number = (value: Json | undefined): string => (typeof value === "number" ? value.toFixed(4) : "")
+
+const results = ({ comparison, metrics }: CardContents): string => {
+  const facts = comparison ?? metrics
+  if (facts === undefined) return ""
+  const predictors = comparison === undefined ? metrics! : (comparison["predictors"] as Facts)
+  return [`On ${String(facts["rows"])} rows that took no part in training.`, scoreTable(predictors), against(comparison)]
+    .filter((part) => part !== "")
+    .join("\n\n")
+}
+
+/** The differences to the base with their intervals, and the rows that changed sides. */
+const against = (comparison: Facts | undefined): string => {
+  if (comparison === undefined) return ""
+  const deltas = (Array.isArray(comparison["deltas"]) ? comparison["deltas"] : []) as ReadonlyArray<JsonObject>
+  const level = `${100 * Number(comparison["confidence"])} %`
+  const rows = deltas.map(({ delta, high, low, metric }) => [
+    String(metric),
+    number(delta),
+    low === null || high === null ? "" : `${number(low)} to ${number(high)}`
+  ])
+  const probed = comparison["base_how"] === "probe" ? ", which was probed on its frozen features" : ""
+  const changed = `Tuning fixed ${String(comparison["fixed"])} rows that the base had wrong and broke ${String(comparison["broken"])} that it had right (McNemar's exact test: p = ${Number(comparison["p_value"]).toPrecision(2)}).`
+  return [`Against the base${probed}:`, table(["metric", "difference", `${level} interval`], rows), changed].join("\n\n")
+}
+
+const trained = ({ trainable }: ModelManifest): string => {
+  const strategy = trainable?.strategy ?? "full"
+  if (typeof strategy === "string") return strategy === "full" ? "all weights" : "the head alone"
+  return `the last ${strategy.partial.last_blocks} blocks and the head`
+}
+
+const origins = (contents: CardContents): string => {
+  const { content, manifest, parameters, params, train } = contents
+  const rows: Array<ReadonlyArray<string>> = [
+    ["this model", `${parameters} parameters, content digest \`${content}\``],
+    ["trained", trained(manifest)]
+  ]
+  if (manifest.base !== null) {
+    const named = params.base_model === undefined ? "" : `${params.base_model}, `
+    rows.push(["base", `${named}content digest \`${manifest.base}\``])
+  }
+  if (manifest.tokenizer !== null) rows.push(["tokenizer", `content digest \`${manifest.tokenizer}\``])
+  if (train !== undefined) rows.push(["training rows", `${String(train.facts["rows"])}, content digest \`${train.content}\``])
+  const limit = maxLength(contents)
+  if (limit !== undefined) rows.push(["longest row", `${limit} tokens: longer texts were cut`])
+  return table(["", ""], rows)
+}
+
+const reproduction =
+  "`hone.json`, where it lies beside this file, lists every stage behind these weights: its params, its seed, the digest of its code, and the digests of what it read and of what it made. A pipeline of these params over data of these digests gives the same keys, and on the same engine the same weights."
+
+const cell = (text: string): string => text.replace(/\s+/g, " ").replaceAll("|", "\\|")
+
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n")

@@ -1,0 +1,48 @@
+import type { Json } from "@hone/core/Json"
+import { StageError } from "@hone/core/Stage"
+import type { Head, ModelManifest } from "../artifacts/manifest.ts"
+import { meanPooledArchitecture } from "./architecture.ts"
+import { modelingModule } from "./modelingHone.ts"
+
+/** What a base's config.json says of other weights than these: where it was copied from, which dtype it was saved in. */
+const foreign = ["_name_or_path", "architectures", "auto_map", "torch_dtype", "transformers_version"]
+
+/** transformers' word for the loss that a classifier's logits stand for. */
+const problemTypes: Readonly<Record<string, string>> = {
+  "text-classification": "single_label_classification",
+  "multi-label-classification": "multi_label_classification",
+  "text-regression": "regression"
+}
+
+/** The head of a model to export. Fails by StageError `no_head`. */
+export const headOf = ({ head }: ModelManifest): Head => {
+  if (head !== null) return head
+  throw new StageError({
+    code: "no_head",
+    message: "the model has no head: there is no classifier to export",
+    hint: "export the model of a train step"
+  })
+}
+
+/**
+ * config.json of an exported classifier. A head on BERT's pooler is transformers' BertForSequenceClassification. One on the mean of
+ * the last hidden states is a class of its own: `auto_map` names the file that defines it, `classifier_pooling` (ModernBERT's word)
+ * says what it reads.
+ */
+export const exportConfig = (manifest: ModelManifest): Record<string, Json> => {
+  const { dropout, labels, pooling } = headOf(manifest)
+  const kept = Object.entries(manifest.config).filter(([key]) => !foreign.includes(key))
+  return {
+    ...Object.fromEntries(kept),
+    architectures: [pooling === "mean" ? meanPooledArchitecture : "BertForSequenceClassification"],
+    ...(pooling === "mean"
+      ? { auto_map: { AutoModelForSequenceClassification: `${modelingModule}.${meanPooledArchitecture}` } }
+      : {}),
+    classifier_dropout: dropout,
+    classifier_pooling: pooling,
+    dtype: "float32",
+    id2label: Object.fromEntries(labels.map((label, index) => [String(index), label])),
+    label2id: Object.fromEntries(labels.map((label, index) => [label, index])),
+    problem_type: problemTypes[manifest.task ?? "text-classification"] ?? "single_label_classification"
+  }
+}
