@@ -6,6 +6,7 @@ import { Exit } from "./cli/Exit.ts"
 import { endAllNow } from "./worker/Workers.ts"
 import { doctorVerb } from "./cli/verbs/doctor.ts"
 import { explainVerb } from "./cli/verbs/explain.ts"
+import { exportVerb } from "./cli/verbs/export.ts"
 import { graphVerb } from "./cli/verbs/graph.ts"
 import { planVerb } from "./cli/verbs/plan.ts"
 import { previewVerb } from "./cli/verbs/preview.ts"
@@ -23,7 +24,7 @@ const hone = Command.make("hone").pipe(
     { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
     { command: "hone steps train", description: "the params of a kind of step" }
   ]),
-  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, runsVerb, stepsVerb, schemaVerb, doctorVerb])
+  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, doctorVerb])
 )
 
 // The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "@hone/core/Json"
 import type { Facts } from "@hone/core/Step"
 import type { ModelManifest } from "../artifacts/manifest.ts"
-import { headOf } from "./config.ts"
+import { headOf, problemTypeOf } from "./config.ts"
 import type { ExportParams } from "./params.ts"
 
 /** What a model card is made of. Digests and counts alone: nothing here knows a path, a user or a time. */
@@ -62,21 +62,34 @@ const summary = (contents: CardContents): string => {
 const maxLength = ({ train }: CardContents): number | undefined =>
   typeof train?.facts["max_length"] === "number" ? train.facts["max_length"] : undefined
 
+/** What makes scores of logits, by the loss that the head was trained under. */
+const activations: Readonly<Record<string, string>> = {
+  single_label_classification: ".softmax(-1)",
+  multi_label_classification: ".sigmoid()",
+  regression: ""
+}
+
+/** Python without `pipeline()`, which warns of every class that transformers does not have itself. */
 const usage = (contents: CardContents): string => {
   const remote = isMean(contents) ? ", trust_remote_code=True" : ""
   const limit = maxLength(contents)
+  const cut = `truncation=True${limit === undefined ? "" : `, max_length=${limit}`}`
+  const scores = activations[problemTypeOf(contents.manifest)]!
   const code = [
     "```python",
-    "from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline",
+    "import torch",
+    "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
     "",
     'folder = "."  # where these files lie',
-    `model = AutoModelForSequenceClassification.from_pretrained(folder${remote})`,
-    `classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder), top_k=None)`,
-    `classify(["a text"], truncation=True${limit === undefined ? "" : `, max_length=${limit}`})`,
+    "tokenizer = AutoTokenizer.from_pretrained(folder)",
+    `model = AutoModelForSequenceClassification.from_pretrained(folder${remote}).eval()`,
+    `inputs = tokenizer(["a text", "another"], ${cut}, padding=True, return_tensors="pt")`,
+    "with torch.no_grad():",
+    `    scores = model(**inputs).logits${scores}`,
     "```"
   ]
   const note =
-    "transformers has no class for a head on the mean, so `modeling_hone.py` in this folder has one: sixty lines that need torch and transformers alone. `trust_remote_code=True` lets transformers load it."
+    "transformers has no class for a head on the mean, so `modeling_hone.py` in this folder has one: a short file that needs torch and transformers alone. `trust_remote_code=True` lets transformers load it."
   return [code.join("\n"), ...(isMean(contents) ? [note] : [])].join("\n\n")
 }
 

@@ -14,6 +14,9 @@ const problemTypes: Readonly<Record<string, string>> = {
   "text-regression": "regression"
 }
 
+export const problemTypeOf = ({ task }: ModelManifest): string =>
+  problemTypes[task ?? "text-classification"] ?? "single_label_classification"
+
 /** The head of a model to export. Fails by StageError `no_head`. */
 export const headOf = ({ head }: ModelManifest): Head => {
   if (head !== null) return head
@@ -43,6 +46,6 @@ export const exportConfig = (manifest: ModelManifest): Record<string, Json> => {
     dtype: "float32",
     id2label: Object.fromEntries(labels.map((label, index) => [String(index), label])),
     label2id: Object.fromEntries(labels.map((label, index) => [label, index])),
-    problem_type: problemTypes[manifest.task ?? "text-classification"] ?? "single_label_classification"
+    problem_type: problemTypeOf(manifest)
   }
 }
