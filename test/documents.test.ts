@@ -8,10 +8,14 @@ import { makePlace } from "./support/hone.ts"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
-const blocks = (page: string, language: string) => [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gmu"))].map(([, body]) => body!)
+const blocks = (page: string, language: string) =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gmu"))].map(([, body]) => body!)
 
 const teams = ["billing", "login", "shipping"]
-const tickets = ["body,team", ...Array.from({ length: 30 }, (_, i) => `"ticket ${i}: something about ${teams[i % 3]}",${teams[i % 3]}`)].join("\n")
+const tickets = [
+  "body,team",
+  ...Array.from({ length: 30 }, (_, i) => `"ticket ${i}: something about ${teams[i % 3]}",${teams[i % 3]}`)
+].join("\n")
 
 let place: Place
 beforeAll(() => {
@@ -24,16 +28,26 @@ describe("docs/guide/pipeline-file.md", () => {
   const examples = blocks(read("docs/guide/pipeline-file.md"), "yaml")
 
   it("has examples that run", async () => {
-    place.write("shared.yaml", examples.find((text) => text.startsWith("# shared.yaml"))!)
+    place.write(
+      "shared.yaml",
+      examples.find((text) => text.startsWith("# shared.yaml"))!
+    )
     const whole = examples.filter((text) => /^name: /mu.test(text))
     expect(whole.length).toBe(4)
     for (const text of whole) {
       place.write("example.yaml", text)
       const { code, outcomes } = await place.run("example.yaml")
-      expect([text.split("\n")[0], code, Object.values(outcomes).includes("failed")]).toEqual([text.split("\n")[0], 0, false])
+      expect([text.split("\n")[0], code, Object.values(outcomes).includes("failed")]).toEqual([
+        text.split("\n")[0],
+        0,
+        false
+      ])
     }
     // The instances that the page names.
-    place.write("example.yaml", whole.find((text) => text.includes("matrix:"))!)
+    place.write(
+      "example.yaml",
+      whole.find((text) => text.includes("matrix:"))!
+    )
     expect(Object.keys((await place.run("example.yaml")).outcomes)).toContain("parts@part=0.2,seed=1")
   })
 })
@@ -55,17 +69,25 @@ describe("docs/guide/errors.md", () => {
 describe("README.md", () => {
   it("shows the shipped pipeline", () => {
     const shown = blocks(read("README.md"), "yaml")[0]!
-    const names = (text: string) => [...text.matchAll(/^ {2}(\w+): +\{ uses: ([\w-]+)/gmu)].map(([, name, kind]) => [name, kind])
+    const names = (text: string) =>
+      [...text.matchAll(/^ {2}(\w+): +\{ uses: ([\w-]+)/gmu)].map(([, name, kind]) => [name, kind])
     expect(names(shown)).toEqual(names(read("pipelines/sentiment.yaml")))
   })
 
   it("has commands that work", async () => {
-    const small = read("pipelines/sentiment.yaml").replace("sample: 2300", "sample: 90").replace("max_length: 128", "max_length: 24")
+    const small = read("pipelines/sentiment.yaml")
+      .replace("sample: 2300", "sample: 90")
+      .replace("max_length: 128", "max_length: 24")
     place.write("pipelines/sentiment.yaml", small)
-    const commands = blocks(read("README.md"), "sh").flatMap((text) => text.split("\n")).filter((line) => line.startsWith("./hone "))
+    const commands = blocks(read("README.md"), "sh")
+      .flatMap((text) => text.split("\n"))
+      .filter((line) => line.startsWith("./hone "))
     expect(commands.length).toBeGreaterThan(8)
     for (const command of commands) {
-      const args = command.replace(/\s+#.*$/u, "").split(/\s+/u).slice(1)
+      const args = command
+        .replace(/\s+#.*$/u, "")
+        .split(/\s+/u)
+        .slice(1)
       const { code, stderr } = await place.hone(...args)
       expect([command, code, stderr]).toEqual([command, 0, ""])
     }

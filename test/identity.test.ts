@@ -7,7 +7,13 @@ import type { Place } from "./support/hone.ts"
 import { makePlace } from "./support/hone.ts"
 
 const rows = (n: number) =>
-  ["text,label", ...Array.from({ length: n }, (_, i) => `"review number ${i}, it was ${i % 2 === 0 ? "good" : "bad"}",${i % 2 === 0 ? "pos" : "neg"}`)].join("\n")
+  [
+    "text,label",
+    ...Array.from(
+      { length: n },
+      (_, i) => `"review number ${i}, it was ${i % 2 === 0 ? "good" : "bad"}",${i % 2 === 0 ? "pos" : "neg"}`
+    )
+  ].join("\n")
 
 const pipeline = `name: small
 seed: 5
@@ -61,11 +67,17 @@ name: small
     await place.run("small.yaml")
     const plan = await place.hone("plan", "small.yaml", "--set", "parts.test=0.3", "--json")
     const { steps } = Schema.decodeUnknownSync(PlanJson, { onExcessProperty: "error" })(JSON.parse(plan.stdout))
-    expect(steps.map(({ name, verdict }) => [name, verdict])).toEqual([["reviews", "hit"], ["parts", "run"]])
+    expect(steps.map(({ name, verdict }) => [name, verdict])).toEqual([
+      ["reviews", "hit"],
+      ["parts", "run"]
+    ])
     expect(steps[1]!.reason).toBe("test: 0.2 -> 0.3")
     const explained = await place.hone("explain", "small.yaml", "parts", "--set", "parts.test=0.3")
     expect(explained.stdout).toContain("test: 0.2 -> 0.3")
-    expect((await place.run("small.yaml", "--set", "parts.test=0.3")).outcomes).toEqual({ reviews: "hit", parts: "ran" })
+    expect((await place.run("small.yaml", "--set", "parts.test=0.3")).outcomes).toEqual({
+      reviews: "hit",
+      parts: "ran"
+    })
     expect((await place.run("small.yaml")).stages).toEqual([])
   })
 
@@ -73,7 +85,10 @@ name: small
     await place.run("small.yaml")
     place.write("data/reviews.csv", `${rows(40)}\n`.replace("text,label", '"text","label"'))
     const plan = JSON.parse((await place.hone("plan", "small.yaml", "--json")).stdout) as PlanJson
-    expect(plan.steps.map(({ key, verdict }) => [verdict, key === null])).toEqual([["run", false], ["maybe", true]])
+    expect(plan.steps.map(({ key, verdict }) => [verdict, key === null])).toEqual([
+      ["run", false],
+      ["maybe", true]
+    ])
     expect((await place.run("small.yaml")).outcomes).toEqual({ reviews: "ran", parts: "cut_off" })
   })
 
@@ -103,7 +118,11 @@ describe("the contract for scripts", () => {
     await place.run("small.yaml")
     const { stdout } = await place.hone("show", "small.yaml", "parts", "--json")
     const shown = Schema.decodeUnknownSync(ShowJson, { onExcessProperty: "error" })(JSON.parse(stdout))
-    expect(shown.outputs.map(({ name, rows }) => [name, rows])).toEqual([["train", 24], ["validation", 8], ["test", 8]])
+    expect(shown.outputs.map(({ name, rows }) => [name, rows])).toEqual([
+      ["train", 24],
+      ["validation", 8],
+      ["test", 8]
+    ])
     expect(shown.outputs[0]!.columns.map(({ name }) => name)).toEqual(["row_id", "text", "label"])
     expect(shown.counts["rows_in"]).toBe(40)
   })

@@ -25,7 +25,10 @@ afterEach(() => place.remove())
 /** Starts a run and resolves when its training has done some optimizer steps. */
 const started = (): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
-    const child = spawn(launcher, ["run", "train.yaml", "--json"], { cwd: place.folder, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(launcher, ["run", "train.yaml", "--json"], {
+      cwd: place.folder,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
     let text = ""
     child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk
@@ -35,18 +38,27 @@ const started = (): Promise<ChildProcess> =>
     child.on("exit", (code) => reject(new Error(`ended early with ${code}: ${text.slice(-500)}`)))
   })
 
-const exitOf = (child: ChildProcess) => new Promise<{ code: number | null; at: number }>((resolve) => child.on("exit", (code) => resolve({ code, at: Date.now() })))
+const exitOf = (child: ChildProcess) =>
+  new Promise<{ code: number | null; at: number }>((resolve) =>
+    child.on("exit", (code) => resolve({ code, at: Date.now() }))
+  )
 
 /** Workers whose requests name this place's store. */
 const workersHere = () => {
-  const { stdout } = spawnSync("sh", ["-c", "for p in /proc/[0-9]*; do readlink $p/cwd 2>/dev/null; done"], { encoding: "utf8" })
+  const { stdout } = spawnSync("sh", ["-c", "for p in /proc/[0-9]*; do readlink $p/cwd 2>/dev/null; done"], {
+    encoding: "utf8"
+  })
   return stdout.split("\n").filter((cwd) => cwd === place.folder).length
 }
 
 const modelContent = async () => {
-  const plan = JSON.parse((await place.hone("plan", "train.yaml", "--json")).stdout) as { steps: ReadonlyArray<{ name: string; key: string }> }
+  const plan = JSON.parse((await place.hone("plan", "train.yaml", "--json")).stdout) as {
+    steps: ReadonlyArray<{ name: string; key: string }>
+  }
   const key = plan.steps.find(({ name }) => name === "tuned")!.key
-  const { record } = JSON.parse(readFileSync(join(place.folder, `.hone/ac/${key}.json`), "utf8")) as { record: { outputs: { model: { content: string }; history: { content: string } } } }
+  const { record } = JSON.parse(readFileSync(join(place.folder, `.hone/ac/${key}.json`), "utf8")) as {
+    record: { outputs: { model: { content: string }; history: { content: string } } }
+  }
   return [record.outputs.model.content, record.outputs.history.content]
 }
 
@@ -61,7 +73,9 @@ describe("Ctrl-C", () => {
     const resumed = await place.run("train.yaml")
     expect(resumed.code).toBe(0)
     expect(resumed.stages).toEqual(["tuned/fit"])
-    const progress = resumed.events.flatMap((event) => (event.event === "progress" && event.stage === "fit" ? [event.done] : []))
+    const progress = resumed.events.flatMap((event) =>
+      event.event === "progress" && event.stage === "fit" ? [event.done] : []
+    )
     expect(progress[0]).toBeGreaterThan(1) // it did not begin at the first optimizer step
     const afterInterrupt = await modelContent()
 

@@ -51,8 +51,18 @@ describe("the main job", () => {
 
   it("ends with the comparison: tuned, probed base, bag of words and majority class on the same rows", async () => {
     const { stdout } = await place.hone("run", "sentiment.yaml")
-    for (const text of ["the tuned model", "the base, probed", "bag of words", "most frequent class", "McNemar", "rows fixed"]) expect(stdout).toContain(text)
-    const shown = Schema.decodeUnknownSync(ShowJson)(JSON.parse((await place.hone("show", "sentiment.yaml", "verdict", "--json")).stdout))
+    for (const text of [
+      "the tuned model",
+      "the base, probed",
+      "bag of words",
+      "most frequent class",
+      "McNemar",
+      "rows fixed"
+    ])
+      expect(stdout).toContain(text)
+    const shown = Schema.decodeUnknownSync(ShowJson)(
+      JSON.parse((await place.hone("show", "sentiment.yaml", "verdict", "--json")).stdout)
+    )
     const changed = shown.outputs.find(({ name }) => name === "changed")!
     const { broken, fixed } = shown.counts as { broken: number; fixed: number }
     expect(changed.rows).toBe(broken + fixed)
@@ -68,7 +78,8 @@ describe("the main job", () => {
     const { stages } = await place.run("sentiment.yaml", "--set", "parts.test=0.35")
     expect(stages).toContain("parts/split")
     expect(stages).toContain("tuned/fit")
-    for (const stage of ["reviews/ingest", "base/base", "tokens/tokenize", "trainable/freeze"]) expect(stages).not.toContain(stage)
+    for (const stage of ["reviews/ingest", "base/base", "tokens/tokenize", "trainable/freeze"])
+      expect(stages).not.toContain(stage)
   })
 
   it("another metric predicts nothing again", async () => {
@@ -98,9 +109,13 @@ describe("the main job", () => {
     const contents = async (where: Place, file: string, step: string) => {
       const events = (await where.run(file)).events
       expect(events.at(-1)).toMatchObject({ ok: true })
-      const keys = JSON.parse((await where.hone("plan", file, "--json")).stdout) as { steps: ReadonlyArray<{ name: string; key: string }> }
+      const keys = JSON.parse((await where.hone("plan", file, "--json")).stdout) as {
+        steps: ReadonlyArray<{ name: string; key: string }>
+      }
       const key = keys.steps.find(({ name }) => name === step)!.key
-      const { record } = JSON.parse(readFileSync(join(where.folder, `.hone/ac/${key}.json`), "utf8")) as { record: { outputs: Record<string, { content: string }> } }
+      const { record } = JSON.parse(readFileSync(join(where.folder, `.hone/ac/${key}.json`), "utf8")) as {
+        record: { outputs: Record<string, { content: string }> }
+      }
       return Object.fromEntries(Object.entries(record.outputs).map(([name, { content }]) => [name, content]))
     }
     for (const step of ["parts", "tuned", "after", "verdict"]) {

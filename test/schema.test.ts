@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import { PipelineFaults } from "@hone/core/Fault"
 import { decodePipeline } from "@hone/core/file/Decode"
+import { parseText } from "@hone/core/file/Document"
 import { pipelineJsonSchema } from "@hone/core/file/JsonSchema"
 import { registry } from "@hone/steps"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { describe, expect, it } from "vitest"
-import { parse } from "yaml"
 
 const root = new URL("../", import.meta.url)
 const committed = JSON.parse(readFileSync(new URL("hone.schema.json", root), "utf8")) as object
@@ -15,6 +14,8 @@ const validate = new Ajv2020({ allErrors: true, strict: false }).compile(committ
 const shipped = readdirSync(new URL("pipelines/", root)).filter((name) => name.endsWith(".yaml"))
 const read = (name: string) => readFileSync(new URL(`pipelines/${name}`, root), "utf8")
 const sentiment = read("sentiment.yaml")
+
+const parse = (text: string) => parseText("x.yaml", text).document!.value
 
 /** What the command says of a file, sources aside. */
 const isRight = (text: string) => !(decodePipeline({ file: "x.yaml", text }, registry) instanceof PipelineFaults)
@@ -32,7 +33,7 @@ describe("hone.schema.json", () => {
   const edits: ReadonlyArray<readonly [string, string, string]> = [
     ["a misspelt key", "seed: 7", "sede: 7"],
     ["a misspelt kind", "uses: ingest", "uses: ingset"],
-    ["a misspelt param", "learning_rate: \"${params", "learning_rat: \"${params"],
+    ["a misspelt param", 'learning_rate: "${params', 'learning_rat: "${params'],
     ["a misspelt port", "validation: parts.validation", "validaton: parts.validation"],
     ["a number out of range", "epochs: 2", "epochs: -2"],
     ["text for a number", "epochs: 2", "epochs: two"],

@@ -46,15 +46,7 @@ function canRun(chosen, engine) {
 function requestOf(env) {
   const { HONE_TENSORFLOW, HONE_GPU, NVIDIA_TF32_OVERRIDE, CXX } = env
   const tools = ["python3", "python", "uv", "g++", "c++", "clang++"].map((name) => which(name, env) ?? null)
-  return JSON.stringify([
-    formatVersion,
-    HONE_TENSORFLOW,
-    HONE_GPU,
-    NVIDIA_TF32_OVERRIDE,
-    CXX,
-    cacheFolder(env),
-    tools
-  ])
+  return JSON.stringify([formatVersion, HONE_TENSORFLOW, HONE_GPU, NVIDIA_TF32_OVERRIDE, CXX, cacheFolder(env), tools])
 }
 
 /**

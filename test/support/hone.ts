@@ -9,7 +9,7 @@ import { Schema } from "effect"
 
 const launcher = fileURLToPath(new URL("../../hone", import.meta.url))
 
-export interface Outcome {
+interface Outcome {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
@@ -22,7 +22,15 @@ export interface Place {
   readonly hone: (...args: ReadonlyArray<string>) => Promise<Outcome>
   readonly env: Record<string, string>
   /** Runs with `--json` and decodes every event by its Schema. */
-  readonly run: (file: string, ...args: ReadonlyArray<string>) => Promise<{ readonly code: number | null; readonly events: ReadonlyArray<RunEvent>; readonly outcomes: Readonly<Record<string, string>>; readonly stages: ReadonlyArray<string> }>
+  readonly run: (
+    file: string,
+    ...args: ReadonlyArray<string>
+  ) => Promise<{
+    readonly code: number | null
+    readonly events: ReadonlyArray<RunEvent>
+    readonly outcomes: Readonly<Record<string, string>>
+    readonly stages: ReadonlyArray<string>
+  }>
   readonly remove: () => void
 }
 
@@ -34,7 +42,11 @@ export const makePlace = (): Place => {
   const env: Record<string, string> = {}
   const hone = (...args: ReadonlyArray<string>) =>
     new Promise<Outcome>((resolve, reject) => {
-      const child = spawn(launcher, args, { cwd: folder, env: { ...process.env, NO_COLOR: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] })
+      const child = spawn(launcher, args, {
+        cwd: folder,
+        env: { ...process.env, NO_COLOR: "1", ...env },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
       let stdout = ""
       let stderr = ""
       child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
@@ -52,9 +64,13 @@ export const makePlace = (): Place => {
     },
     run: async (file, ...args) => {
       const { code, stderr, stdout } = await hone("run", file, "--json", ...args)
-      const events = stdout.split("\n").filter((line) => line !== "").map((line) => decodeEvent(JSON.parse(line)))
+      const events = stdout
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => decodeEvent(JSON.parse(line)))
       const end = events.at(-1)
-      if (end?.event !== "end") throw new Error(`the run gave no end event (exit ${code}): ${stdout.slice(-2000)} ${stderr}`)
+      if (end?.event !== "end")
+        throw new Error(`the run gave no end event (exit ${code}): ${stdout.slice(-2000)} ${stderr}`)
       const stages = events.flatMap((event) => (event.event === "stage" ? [`${event.step}/${event.stage}`] : [])).sort()
       return { code, events, outcomes: Object.fromEntries(end.steps.map((step) => [step.name, step.outcome])), stages }
     },

@@ -51,9 +51,17 @@ export const RunEvent = Schema.Union([
     event: Schema.Literal("start"),
     run: Schema.String,
     pipeline: Schema.String,
-    steps: Schema.Array(Schema.Struct({ name: Schema.String, kind: Schema.String, verdict: Schema.String, reason: Schema.String }))
+    steps: Schema.Array(
+      Schema.Struct({ name: Schema.String, kind: Schema.String, verdict: Schema.String, reason: Schema.String })
+    )
   }),
-  Schema.Struct({ event: Schema.Literal("stage"), step: Schema.String, stage: Schema.String, state: Schema.Literal("started"), reason: Schema.String }),
+  Schema.Struct({
+    event: Schema.Literal("stage"),
+    step: Schema.String,
+    stage: Schema.String,
+    state: Schema.Literal("started"),
+    reason: Schema.String
+  }),
   Schema.Struct({
     event: Schema.Literal("progress"),
     step: Schema.String,

@@ -34,7 +34,8 @@ const byPlace = (a: Fault, b: Fault) => a.line - b.line || a.column - b.column |
 /** In the order of the file, then of those it includes, each fault once. */
 export const sortFaults = (faults: ReadonlyArray<Fault>, root: string): ReadonlyArray<Fault> => {
   const seen = new Set<string>()
-  const byFile = (a: Fault, b: Fault) => (a.file === b.file ? byPlace(a, b) : a.file === root ? -1 : b.file === root ? 1 : a.file < b.file ? -1 : 1)
+  const byFile = (a: Fault, b: Fault) =>
+    a.file === b.file ? byPlace(a, b) : a.file === root ? -1 : b.file === root ? 1 : a.file < b.file ? -1 : 1
   return [...faults].sort(byFile).filter((fault) => {
     const id = `${fault.file}:${fault.line}:${fault.column}:${fault.message}`
     return seen.has(id) ? false : (seen.add(id), true)

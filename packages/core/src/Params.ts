@@ -67,7 +67,9 @@ const notesOf = (ast: SchemaAST.AST): Omit<ParamInfo, "name"> | undefined => {
   const visit = (node: SchemaAST.AST): Omit<ParamInfo, "name"> | undefined => {
     if (seen.has(node)) return undefined
     seen.add(node)
-    const own = (node.annotations ?? node.checks?.at(-1)?.annotations) as { honeParam?: Omit<ParamInfo, "name"> } | undefined
+    const own = (node.annotations ?? node.checks?.at(-1)?.annotations) as
+      | { honeParam?: Omit<ParamInfo, "name"> }
+      | undefined
     if (own?.honeParam !== undefined) return own.honeParam
     for (const check of node.checks ?? []) {
       const noted = (check.annotations as { honeParam?: Omit<ParamInfo, "name"> } | undefined)?.honeParam
@@ -87,7 +89,10 @@ export const paramInfos = (schema: ParamsSchema): ReadonlyArray<ParamInfo> =>
   })
 
 /** The semantic half of decoded params: what enters a key. */
-export const semanticParams = (schema: ParamsSchema, params: Readonly<Record<string, unknown>>): Record<string, Json> => {
+export const semanticParams = (
+  schema: ParamsSchema,
+  params: Readonly<Record<string, unknown>>
+): Record<string, Json> => {
   const kept: Record<string, Json> = {}
   for (const { name, role } of paramInfos(schema)) {
     const value = params[name]

@@ -42,7 +42,9 @@ export interface InputPort {
   /** Takes all instances of a step with a `matrix` at once, instead of one each. */
   readonly gather?: boolean
   /** Columns that must be there, by name. */
-  readonly columns?: Readonly<Record<string, { readonly type: ReadonlyArray<ColumnType["type"]>; readonly why: string }>>
+  readonly columns?: Readonly<
+    Record<string, { readonly type: ReadonlyArray<ColumnType["type"]>; readonly why: string }>
+  >
 }
 
 export interface OutputPort {

@@ -141,7 +141,13 @@ interface Common<S extends ParamsSchema> {
 
 type StageOptions<P> = Partial<Omit<Stage<P>, "name" | "run" | "module">> & Pick<Stage<P>, "name" | "run" | "module">
 
-const stageDefaults = { version: 1, random: false, numerics: false, intermediate: false, resources: () => ({ cpu: 1 as const }) }
+const stageDefaults = {
+  version: 1,
+  random: false,
+  numerics: false,
+  intermediate: false,
+  resources: () => ({ cpu: 1 as const })
+}
 
 /** A step of several stages: see DECISIONS "Stages" in docs. Defaults: no seed, no numerics, all semantic params in the key. */
 export const makeStaged = <S extends ParamsSchema>(

@@ -38,7 +38,10 @@ export const checkTypes = (
       inputs[port] = type
       checkEdge(pipeline, step, port, type, faults)
     }
-    const own = faults.length === before && !untyped.has(step.name) ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} }) : undefined
+    const own =
+      faults.length === before && !untyped.has(step.name)
+        ? step.definition.types({ params: step.params, inputs, heads: heads[step.name] ?? {} })
+        : undefined
     for (const fault of own?.faults ?? []) {
       const place = pipeline.place(["steps", step.written, ...fault.path], "value")
       faults.push({ ...place, code: "type", message: fault.message, hint: fault.hint })
@@ -50,7 +53,13 @@ export const checkTypes = (
   return { types, faults }
 }
 
-const checkEdge = (pipeline: Pipeline, step: PipelineStep, port: string, type: PortType, faults: Array<Fault>): void => {
+const checkEdge = (
+  pipeline: Pipeline,
+  step: PipelineStep,
+  port: string,
+  type: PortType,
+  faults: Array<Fault>
+): void => {
   const wanted = step.definition.inputs[port] as InputPort
   // Finding a place walks the document: only a fault is worth it.
   const place = () => pipeline.place(["steps", step.written, "in", port], "value")

@@ -12,7 +12,10 @@ const golden = new URL("golden/", import.meta.url)
 const sources = Layer.succeed(Sources, {
   resolve: (request) =>
     request.spec.includes("missing")
-      ? Effect.fail({ message: `there is no \`${request.spec}\``, hint: "relative paths count from the pipeline's folder" })
+      ? Effect.fail({
+          message: `there is no \`${request.spec}\``,
+          hint: "relative paths count from the pipeline's folder"
+        })
       : Effect.succeed({ path: "/data.csv", digest: "d", head: { columns: ["text", "label"] } })
 })
 
@@ -41,9 +44,18 @@ describe("faults of a pipeline file", () => {
 
   it.effect("a --set of a wrong type is placed at the --set", () =>
     Effect.gen(function* () {
-      assert.match(yield* messageOf("toy.yaml", toyPipeline, ["fitted.rate=fast"]), /^--set fitted\.rate=fast:1:1: `rate` must be a number, and is "fast"/)
-      assert.match(yield* messageOf("toy.yaml", toyPipeline, ["params.rat=1"]), /there is no param `rat`\n {2}did you mean `rate`\?/)
-      assert.match(yield* messageOf("toy.yaml", toyPipeline, ["fited.rate=1"]), /there is no step `fited`\n {2}did you mean `fitted`\?/)
+      assert.match(
+        yield* messageOf("toy.yaml", toyPipeline, ["fitted.rate=fast"]),
+        /^--set fitted\.rate=fast:1:1: `rate` must be a number, and is "fast"/
+      )
+      assert.match(
+        yield* messageOf("toy.yaml", toyPipeline, ["params.rat=1"]),
+        /there is no param `rat`\n {2}did you mean `rate`\?/
+      )
+      assert.match(
+        yield* messageOf("toy.yaml", toyPipeline, ["fited.rate=1"]),
+        /there is no step `fited`\n {2}did you mean `fitted`\?/
+      )
     })
   )
 

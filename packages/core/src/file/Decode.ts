@@ -34,7 +34,8 @@ const noIncludes: ReadInclude = () => ({ problem: "nothing can be included here"
 const placing = (assembled: Assembled, overrides: ReadonlyArray<Override>) => {
   return (path: Path, what: "key" | "value"): Place => {
     const override = overrides.find((set) => startsWith(path, set.path))
-    if (override !== undefined) return { file: `--set ${override.text}`, line: 1, column: 1, length: override.text.length }
+    if (override !== undefined)
+      return { file: `--set ${override.text}`, line: 1, column: 1, length: override.text.length }
     const document = assembled.documentOf(path)
     return what === "key" ? document.placeOfKey(path) : document.placeOf(path)
   }
@@ -47,11 +48,23 @@ const refuseOddValues = (value: Json, path: Path, faults: FaultList): void => {
       faults.add(path, "value", "number", `${value} is not a number that a param can be`, "write a finite number")
       faults.hole(path)
     } else if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      faults.add(path, "value", "number", "an integer beyond 2^53 loses digits", "write a smaller one, or quote it as text")
+      faults.add(
+        path,
+        "value",
+        "number",
+        "an integer beyond 2^53 loses digits",
+        "write a smaller one, or quote it as text"
+      )
       faults.hole(path)
     }
   } else if (typeof value === "string" && !value.isWellFormed()) {
-    faults.add(path, "value", "text", "half of a surrogate pair is not text", "write the character itself, or both halves")
+    faults.add(
+      path,
+      "value",
+      "text",
+      "half of a surrogate pair is not text",
+      "write the character itself, or both halves"
+    )
   } else if (Array.isArray(value)) {
     value.forEach((item: Json, i) => refuseOddValues(item, [...path, i], faults))
   } else if (isRecord(value)) {
@@ -88,7 +101,9 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
   const envelope = decodeEnvelope(set.value, faults)
 
   const blocks = isRecord(set.value["steps"]) ? set.value["steps"] : {}
-  const kinds = new Map(Object.entries(blocks).map(([name, block]) => [name, decodeEnvelopeStep(name, block, registry, faults)] as const))
+  const kinds = new Map(
+    Object.entries(blocks).map(([name, block]) => [name, decodeEnvelopeStep(name, block, registry, faults)] as const)
+  )
   const written = Object.entries(blocks).map(([name, value]) => ({ name, value }))
   const expanded = expandMatrix(written, (uses, port) => registry[uses]?.inputs[port]?.gather === true)
   for (const fault of expanded.faults) faults.add(fault.path, "value", "matrix", fault.message, fault.hint)
@@ -110,5 +125,12 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
     const inputs: Readonly<Record<string, OutputRef>> = refs
     return { name, written: file, definition, params, inputs, sources: definition.sources(params) }
   })
-  return { name: envelope.name, seed: envelope.seed ?? 0, steps: ready, place, texts: assembled.texts, file: source.file }
+  return {
+    name: envelope.name,
+    seed: envelope.seed ?? 0,
+    steps: ready,
+    place,
+    texts: assembled.texts,
+    file: source.file
+  }
 }

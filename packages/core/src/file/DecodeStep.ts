@@ -14,7 +14,12 @@ import { suggest } from "./Suggest.ts"
 const stepName = /^[A-Za-z_][A-Za-z0-9_-]*$/u
 
 /** The first stage for one step: its name, its keys, and the kind that `uses` names. */
-export const decodeEnvelopeStep = (name: string, written: Json, registry: Registry, faults: FaultList): Step | undefined => {
+export const decodeEnvelopeStep = (
+  name: string,
+  written: Json,
+  registry: Registry,
+  faults: FaultList
+): Step | undefined => {
   const path: Path = ["steps", name]
   if (!stepName.test(name) || (reservedNames as ReadonlyArray<string>).includes(name)) {
     const hint = `start with a letter; use letters, digits, _ and -; not one of ${reservedNames.join(", ")}`
@@ -23,19 +28,37 @@ export const decodeEnvelopeStep = (name: string, written: Json, registry: Regist
   const block = decodeBlock(EnvelopeStep, written, vocabulary("key", stepNotes))
   for (const fault of block.faults) {
     const missing = fault.code.startsWith("missing_")
-    faults.add(missing ? path : [...path, ...fault.path], missing ? "key" : fault.at, fault.code, fault.message, fault.hint)
+    faults.add(
+      missing ? path : [...path, ...fault.path],
+      missing ? "key" : fault.at,
+      fault.code,
+      fault.message,
+      fault.hint
+    )
   }
   const uses = isRecord(written) && typeof written["uses"] === "string" ? written["uses"] : undefined
   if (uses === undefined) return undefined
   const definition = Object.hasOwn(registry, uses) ? registry[uses] : undefined
   if (definition === undefined) {
-    faults.add([...path, "uses"], "value", "unknown_step_kind", `no step kind \`${uses}\``, suggest(uses, Object.keys(registry)))
+    faults.add(
+      [...path, "uses"],
+      "value",
+      "unknown_step_kind",
+      `no step kind \`${uses}\``,
+      suggest(uses, Object.keys(registry))
+    )
   }
   return definition
 }
 
 /** The second stage: the step's `with`, its `${...}` filled, by the kind's own Schema. */
-export const decodeParams = (instance: Instance, definition: Step, written: Json, scopes: Scopes, faults: FaultList): any => {
+export const decodeParams = (
+  instance: Instance,
+  definition: Step,
+  written: Json,
+  scopes: Scopes,
+  faults: FaultList
+): any => {
   const path: Path = ["steps", instance.written]
   const given = isRecord(written) ? written["with"] : undefined
   if (given !== undefined && !isRecord(given)) return undefined // told by the envelope
@@ -51,7 +74,13 @@ export const decodeParams = (instance: Instance, definition: Step, written: Json
     // What is missing has no place of its own: mark the block that lacks it, or the step where there is no block.
     const missing = fault.code.startsWith("missing_")
     const inner = given === undefined ? [] : ["with", ...fault.path.slice(0, -1)]
-    faults.add(missing ? [...path, ...inner] : [...path, "with", ...fault.path], missing ? "key" : fault.at, fault.code, fault.message, fault.hint)
+    faults.add(
+      missing ? [...path, ...inner] : [...path, "with", ...fault.path],
+      missing ? "key" : fault.at,
+      fault.code,
+      fault.message,
+      fault.hint
+    )
   }
   return block.value
 }

@@ -56,7 +56,10 @@ const find = (doc: Document, path: Path): Located => {
 }
 
 /** Reads YAML 1.2 core with merge keys. Faults: everything that the reader refuses. */
-export const parseText = (file: string, text: string): { document?: PipelineDocument; faults: ReadonlyArray<Fault> } => {
+export const parseText = (
+  file: string,
+  text: string
+): { document?: PipelineDocument; faults: ReadonlyArray<Fault> } => {
   const counter = new LineCounter()
   const doc = parseDocument(text, { lineCounter: counter, merge: true, version: "1.2", prettyErrors: false })
   const place = (from: number, to: number): Place => {
@@ -68,7 +71,12 @@ export const parseText = (file: string, text: string): { document?: PipelineDocu
   if (doc.errors.length > 0) {
     return {
       faults: doc.errors.map((error) =>
-        fault("yaml", place(error.pos[0], error.pos[1]), `not valid YAML: ${error.message}`, yamlHints[error.code] ?? "")
+        fault(
+          "yaml",
+          place(error.pos[0], error.pos[1]),
+          `not valid YAML: ${error.message}`,
+          yamlHints[error.code] ?? ""
+        )
       )
     }
   }

@@ -19,7 +19,8 @@ export const stepNotes = {
   uses: "the kind of step: `hone steps` lists them",
   in: "a map from an input port to the step (or `step.output`) it comes from",
   with: "a map of the step's params: `hone steps KIND` lists them",
-  matrix: "a map from an axis to its values, taken by ${matrix.AXIS}: one instance of the step for each combination; or a list of combinations"
+  matrix:
+    "a map from an axis to its values, taken by ${matrix.AXIS}: one instance of the step for each combination; or a list of combinations"
 } as const
 
 /** A step as written, before its kind is looked up: `with` is decoded by the kind's own Schema in the second stage. */
@@ -35,8 +36,14 @@ export const Envelope = Schema.Struct({
   name: Schema.NonEmptyString.annotate({ description: envelopeNotes.name }),
   seed: Schema.optionalKey(seed.annotate({ description: envelopeNotes.seed })),
   params: Schema.optionalKey(anything.annotate({ description: envelopeNotes.params })),
-  env: Schema.optionalKey(Schema.Union([Schema.Array(Schema.String), Schema.Record(Schema.String, scalar)]).annotate({ description: envelopeNotes.env })),
-  include: Schema.optionalKey(Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({ description: envelopeNotes.include })),
+  env: Schema.optionalKey(
+    Schema.Union([Schema.Array(Schema.String), Schema.Record(Schema.String, scalar)]).annotate({
+      description: envelopeNotes.env
+    })
+  ),
+  include: Schema.optionalKey(
+    Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({ description: envelopeNotes.include })
+  ),
   steps: anything.annotate({ description: envelopeNotes.steps })
 })
 export type Envelope = typeof Envelope.Type

@@ -9,9 +9,13 @@ export interface FaultList {
   readonly hole: (path: Path) => void
 }
 
-export const startsWith = (path: Path, prefix: Path): boolean => prefix.every((part, i) => String(path[i]) === String(part))
+export const startsWith = (path: Path, prefix: Path): boolean =>
+  prefix.every((part, i) => String(path[i]) === String(part))
 
-export const makeFaultList = (place: (path: Path, at: "key" | "value") => Place, first: ReadonlyArray<Fault>): FaultList => {
+export const makeFaultList = (
+  place: (path: Path, at: "key" | "value") => Place,
+  first: ReadonlyArray<Fault>
+): FaultList => {
   const list: Array<Fault> = [...first]
   const holes: Array<Path> = []
   return {

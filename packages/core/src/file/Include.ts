@@ -63,12 +63,22 @@ export const assemble = (root: PipelineDocument, read: ReadInclude): Assembled =
     for (const [path, spec] of specsOf(document.value)) {
       const found = read(spec, document.file)
       if ("problem" in found) {
-        add(document.placeOf(path), "include", `\`${spec}\` cannot be included: ${found.problem}`, "paths count from the file that includes")
+        add(
+          document.placeOf(path),
+          "include",
+          `\`${spec}\` cannot be included: ${found.problem}`,
+          "paths count from the file that includes"
+        )
         continue
       }
       if (trail.includes(found.file)) {
         const circle = [...trail.slice(trail.indexOf(found.file)), found.file].join(" -> ")
-        add(document.placeOf(path), "include", `the files include each other in a circle: ${circle}`, "cut one of these includes")
+        add(
+          document.placeOf(path),
+          "include",
+          `the files include each other in a circle: ${circle}`,
+          "cut one of these includes"
+        )
         continue
       }
       const parsed = parseText(found.file, found.text)
@@ -86,7 +96,11 @@ export const assemble = (root: PipelineDocument, read: ReadInclude): Assembled =
   const value: Json =
     own === undefined || !included
       ? root.value
-      : { ...own, ...(Object.keys(merged["params"]!).length > 0 ? { params: merged["params"]! } : {}), steps: merged["steps"]! }
+      : {
+          ...own,
+          ...(Object.keys(merged["params"]!).length > 0 ? { params: merged["params"]! } : {}),
+          steps: merged["steps"]!
+        }
   return {
     value,
     root,
@@ -96,13 +110,21 @@ export const assemble = (root: PipelineDocument, read: ReadInclude): Assembled =
   }
 }
 
-const refuseForeignKeys = (document: PipelineDocument, add: (at: Place, code: string, message: string, hint: string) => void): void => {
+const refuseForeignKeys = (
+  document: PipelineDocument,
+  add: (at: Place, code: string, message: string, hint: string) => void
+): void => {
   if (!isRecord(document.value)) {
     add(document.placeOf([]), "include", "an included file is a map", "it may hold params, steps and include")
     return
   }
   for (const key of Object.keys(document.value)) {
     if (key === "params" || key === "steps" || key === "include") continue
-    add(document.placeOfKey([key]), "include", `\`${key}\` has no meaning in an included file`, "it may hold params, steps and include")
+    add(
+      document.placeOfKey([key]),
+      "include",
+      `\`${key}\` has no meaning in an included file`,
+      "it may hold params, steps and include"
+    )
   }
 }

@@ -3,7 +3,9 @@ import type { Path } from "./Document.ts"
 import { suggest } from "./Suggest.ts"
 
 /** Finds what stands behind the words after the first: a value, or what to say of it. */
-export type Lookup = (names: ReadonlyArray<string>) => { readonly value: Json } | { readonly message: string; readonly hint: string }
+export type Lookup = (
+  names: ReadonlyArray<string>
+) => { readonly value: Json } | { readonly message: string; readonly hint: string }
 
 /** What `${...}` may name: one entry for each first word (`params`): its values by name, or a way to find them. */
 export type Scopes = Readonly<Record<string, JsonObject | Lookup>>
@@ -28,7 +30,9 @@ export const interpolate = (
     const [scope = "", ...names] = reference.trim().split(".")
     const values = Object.hasOwn(scopes, scope) ? scopes[scope] : undefined
     if (values === undefined || names.length === 0) {
-      const known = Object.entries(scopes).flatMap(([word, of]) => (typeof of === "function" ? [`${word}.STEP.with.PARAM`] : Object.keys(of).map((name) => `${word}.${name}`)))
+      const known = Object.entries(scopes).flatMap(([word, of]) =>
+        typeof of === "function" ? [`${word}.STEP.with.PARAM`] : Object.keys(of).map((name) => `${word}.${name}`)
+      )
       faults.push({ path, message: `\${${reference}} names nothing`, hint: suggest(reference, known) })
       return null
     }

@@ -9,7 +9,9 @@ import { isRecord } from "./SchemaFaults.ts"
 const reference: JsonObject = { type: "string", pattern: "^\\$\\{[^{}]+\\}$" }
 
 const draft = (schema: Schema.Top): JsonObject => {
-  const { definitions, schema: body } = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" }) as unknown as {
+  const { definitions, schema: body } = Schema.toJsonSchemaDocument(schema, {
+    onExcessProperty: "error"
+  }) as unknown as {
     definitions: JsonObject
     schema: JsonObject
   }
@@ -34,7 +36,11 @@ const withReferences = (schema: Json): Json => {
 
 const orReference = (property: Json): Json => {
   if (!isRecord(property)) return property
-  const { default: fallback, description, ...rest } = withReferences(property) as JsonObject & { default?: Json; description?: Json }
+  const {
+    default: fallback,
+    description,
+    ...rest
+  } = withReferences(property) as JsonObject & { default?: Json; description?: Json }
   return {
     ...(description === undefined ? {} : { description }),
     ...(fallback === undefined ? {} : { default: fallback }),
@@ -45,7 +51,9 @@ const orReference = (property: Json): Json => {
 const ports = (step: Step): JsonObject => ({
   type: "object",
   description: stepNotes.in,
-  properties: Object.fromEntries(Object.entries(step.inputs).map(([name, port]) => [name, { type: "string", description: port.description }])),
+  properties: Object.fromEntries(
+    Object.entries(step.inputs).map(([name, port]) => [name, { type: "string", description: port.description }])
+  ),
   required: Object.entries(step.inputs).flatMap(([name, port]) => (port.optional === true ? [] : [name])),
   additionalProperties: false
 })
@@ -56,7 +64,10 @@ const kind = (step: Step): JsonObject => {
   const needed = Object.values(step.inputs).some((port) => port.optional !== true) ? ["in"] : []
   return {
     if: { properties: { uses: { const: step.kind } } },
-    then: { properties: { with: { ...params, description: step.summary }, in: ports(step) }, required: [...needed, ...required] }
+    then: {
+      properties: { with: { ...params, description: step.summary }, in: ports(step) },
+      required: [...needed, ...required]
+    }
   }
 }
 
@@ -66,7 +77,10 @@ export const pipelineJsonSchema = (registry: Registry): JsonObject => {
   const step: JsonObject = {
     type: "object",
     properties: {
-      uses: { description: stepNotes.uses, oneOf: Object.values(registry).map(({ kind, summary }) => ({ const: kind, description: summary })) },
+      uses: {
+        description: stepNotes.uses,
+        oneOf: Object.values(registry).map(({ kind, summary }) => ({ const: kind, description: summary }))
+      },
       in: { type: "object" },
       with: { type: "object" },
       matrix: { description: stepNotes.matrix, type: ["object", "array"] }

@@ -30,7 +30,8 @@ const labelOf = (binding: Binding): string =>
 
 const product = (axes: JsonObject): ReadonlyArray<Binding> =>
   Object.entries(axes).reduce<ReadonlyArray<Binding>>(
-    (bindings, [axis, values]) => bindings.flatMap((binding) => (values as ReadonlyArray<Json>).map((value) => ({ ...binding, [axis]: value }))),
+    (bindings, [axis, values]) =>
+      bindings.flatMap((binding) => (values as ReadonlyArray<Json>).map((value) => ({ ...binding, [axis]: value }))),
     [{}]
   )
 
@@ -43,7 +44,8 @@ const ownBindings = (step: string, matrix: Json | undefined, faults: Array<Matri
   const refuse = (at: Path, message: string, hint: string) => faults.push({ path: at, message, hint })
   if (Array.isArray(matrix)) {
     const maps = matrix.filter((item: Json) => isRecord(item) && Object.keys(item).length > 0) as Array<JsonObject>
-    if (maps.length < matrix.length || maps.length === 0) refuse(path, "each combination is a map of axes", "matrix: [{ lr: 1e-4, seed: 1 }, { lr: 2e-4, seed: 2 }]")
+    if (maps.length < matrix.length || maps.length === 0)
+      refuse(path, "each combination is a map of axes", "matrix: [{ lr: 1e-4, seed: 1 }, { lr: 2e-4, seed: 2 }]")
     return maps.length > 0 ? maps : [{}]
   }
   if (!isRecord(matrix) || Object.keys(matrix).length === 0) {
@@ -52,12 +54,16 @@ const ownBindings = (step: string, matrix: Json | undefined, faults: Array<Matri
   }
   for (const [axis, values] of Object.entries(matrix)) {
     if (!axisName.test(axis)) refuse([...path, axis], `\`${axis}\` cannot name an axis`, "use letters, digits and _")
-    if (!Array.isArray(values) || values.length === 0) refuse([...path, axis], `axis \`${axis}\` needs a list of values`, `${axis}: [1, 2]`)
+    if (!Array.isArray(values) || values.length === 0)
+      refuse([...path, axis], `axis \`${axis}\` needs a list of values`, `${axis}: [1, 2]`)
   }
   return faults.some((fault) => fault.path[1] === step) ? [{}] : product(matrix)
 }
 
-const agree = (a: Binding, b: Binding) => Object.entries(a).every(([axis, value]) => !Object.hasOwn(b, axis) || JSON.stringify(b[axis]) === JSON.stringify(value))
+const agree = (a: Binding, b: Binding) =>
+  Object.entries(a).every(
+    ([axis, value]) => !Object.hasOwn(b, axis) || JSON.stringify(b[axis]) === JSON.stringify(value)
+  )
 
 /** Natural join: axes that both have must agree, others combine. */
 const join = (left: ReadonlyArray<Binding>, right: ReadonlyArray<Binding>): ReadonlyArray<Binding> => {
@@ -91,10 +97,20 @@ export const expandMatrix = (
   const blocks = new Map(steps.map((step) => [step.name, isRecord(step.value) ? step.value : {}]))
   const inputsOf = (name: string): ReadonlyArray<readonly [string, string]> => {
     const block = blocks.get(name)?.["in"]
-    return isRecord(block) ? Object.entries(block).filter((entry): entry is [string, string] => typeof entry[1] === "string") : []
+    return isRecord(block)
+      ? Object.entries(block).filter((entry): entry is [string, string] => typeof entry[1] === "string")
+      : []
   }
   if (steps.every(({ name }) => !Object.hasOwn(blocks.get(name)!, "matrix"))) {
-    return { instances: steps.map(({ name }) => ({ name, written: name, matrix: {}, inputs: Object.fromEntries(inputsOf(name)) })), faults }
+    return {
+      instances: steps.map(({ name }) => ({
+        name,
+        written: name,
+        matrix: {},
+        inputs: Object.fromEntries(inputsOf(name))
+      })),
+      faults
+    }
   }
 
   const isGathered = (name: string, port: string) => gathers(String(blocks.get(name)?.["uses"] ?? ""), port)
@@ -111,7 +127,11 @@ export const expandMatrix = (
       const joined = join(mine, bindingsOf(upstream))
       if (joined.length === 0) {
         const message = `no combination is left: \`${upstream}\` shares an axis with other inputs of \`${name}\`, and no value`
-        faults.push({ path: ["steps", name, "in", port], message, hint: "give the axes the same values, or other names" })
+        faults.push({
+          path: ["steps", name, "in", port],
+          message,
+          hint: "give the axes the same values, or other names"
+        })
       } else mine = joined
     }
     open.delete(name)
@@ -119,7 +139,8 @@ export const expandMatrix = (
     return mine
   }
 
-  const instanceName = (name: string, binding: Binding) => (Object.keys(binding).length === 0 ? name : `${name}@${labelOf(binding)}`)
+  const instanceName = (name: string, binding: Binding) =>
+    Object.keys(binding).length === 0 ? name : `${name}@${labelOf(binding)}`
   const instances = steps.flatMap(({ name }) =>
     bindingsOf(name).map((binding): Instance => {
       const inputs: Record<string, string> = {}
@@ -132,7 +153,9 @@ export const expandMatrix = (
         const rest = reference.slice(upstream.length)
         const matching = bindingsOf(upstream).filter((candidate) => agree(candidate, binding))
         if (isGathered(name, port)) {
-          for (const one of matching) inputs[Object.keys(one).length === 0 ? port : `${port}@${labelOf(one)}`] = instanceName(upstream, one) + rest
+          for (const one of matching)
+            inputs[Object.keys(one).length === 0 ? port : `${port}@${labelOf(one)}`] =
+              instanceName(upstream, one) + rest
         } else if (matching[0] !== undefined) inputs[port] = instanceName(upstream, matching[0]) + rest
       }
       return { name: instanceName(name, binding), written: name, matrix: binding, inputs }

@@ -27,15 +27,25 @@ export const resolveInputs = (
       const hint = suggest(port, Object.keys(ports))
       faults.add(path, "key", "unknown_port", `\`${step.definition.kind}\` has no input \`${port}\``, hint)
     }
-    const ref = resolveReference(reference, names, kinds, (code, message, hint) => faults.add(path, "value", code, message, hint))
+    const ref = resolveReference(reference, names, kinds, (code, message, hint) =>
+      faults.add(path, "value", code, message, hint)
+    )
     if (ref !== undefined && Object.hasOwn(ports, portOf(port))) refs[port] = ref
   }
-  const misspelt = Object.keys(step.inputs).filter((key) => portOf(key) === key).filter((port) => !Object.hasOwn(ports, port))
+  const misspelt = Object.keys(step.inputs)
+    .filter((key) => portOf(key) === key)
+    .filter((port) => !Object.hasOwn(ports, port))
   for (const [port, { description, optional }] of Object.entries(ports)) {
     if (optional === true || Object.keys(step.inputs).some((key) => portOf(key) === port)) continue
     if (misspelt.some((name) => nearest(name, [port]) !== undefined)) continue // told already, with this one as the mend
     const at = Object.keys(step.inputs).length > 0 ? ["steps", step.written, "in"] : ["steps", step.written]
-    faults.add(at, "key", "missing_input", `input \`${port}\` of \`${step.name}\` comes from nowhere`, `${port}: ${description}`)
+    faults.add(
+      at,
+      "key",
+      "missing_input",
+      `input \`${port}\` of \`${step.name}\` comes from nowhere`,
+      `${port}: ${description}`
+    )
   }
   return refs
 }
@@ -107,10 +117,22 @@ export const inRunningOrder = <S extends Referring & { readonly refs: Readonly<R
       if (step === undefined) continue
       if (state.get(name) === "open") {
         const from = stack.findIndex((entry) => entry.step.name === name)
-        const circle = [...stack.slice(from).map((entry) => entry.step.name).reverse(), stack.at(-1)!.step.name]
+        const circle = [
+          ...stack
+            .slice(from)
+            .map((entry) => entry.step.name)
+            .reverse(),
+          stack.at(-1)!.step.name
+        ]
         const port = Object.entries(frame.step.refs).find(([, ref]) => ref.step === name)?.[0] ?? ""
         const text = `the steps feed each other in a circle: ${circle.join(" -> ")}`
-        faults.add(["steps", frame.step.written, "in", portOf(port)], "value", "cycle", text, "an arrow reads \"feeds\"; cut one of these edges")
+        faults.add(
+          ["steps", frame.step.written, "in", portOf(port)],
+          "value",
+          "cycle",
+          text,
+          'an arrow reads "feeds"; cut one of these edges'
+        )
       } else if (!state.has(name)) open(step)
     }
   }

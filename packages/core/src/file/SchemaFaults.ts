@@ -42,7 +42,13 @@ const show = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
-const types: Readonly<Record<string, string>> = { string: "text", number: "a number", boolean: "true or false", object: "a map", array: "a list" }
+const types: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "a number",
+  boolean: "true or false",
+  object: "a map",
+  array: "a list"
+}
 
 // "Expected a value greater than 0" -> "a value greater than 0", in our own frame.
 const wanted = (message: string): string => {
@@ -75,7 +81,13 @@ export const decodeBlock = <S extends Schema.Codec<any, any>>(
       return { path, at: "key", code: `unknown_${noun}`, message: `unknown ${noun} \`${last}\``, hint }
     }
     if (/missing/iu.test(issue.message)) {
-      return { path, at: "key", code: `missing_${noun}`, message: `${noun} \`${last}\` is missing`, hint: hintOf(vocabulary, path) }
+      return {
+        path,
+        at: "key",
+        code: `missing_${noun}`,
+        message: `${noun} \`${last}\` is missing`,
+        hint: hintOf(vocabulary, path)
+      }
     }
     const found = valueAt(value, path)
     const message = `\`${path.join(".")}\` must be ${wanted(issue.message)}, and is ${show(found)}`
@@ -93,7 +105,10 @@ const withoutEchoes = (faults: ReadonlyArray<SchemaFault>): ReadonlyArray<Schema
   const meant = new Map<SchemaFault, SchemaFault>()
   for (const fault of unknown) {
     const siblings = missing.filter((other) => parentOf(other.path) === parentOf(fault.path))
-    const near = nearest(String(fault.path.at(-1)), siblings.map((other) => String(other.path.at(-1))))
+    const near = nearest(
+      String(fault.path.at(-1)),
+      siblings.map((other) => String(other.path.at(-1)))
+    )
     const match = siblings.find((other) => String(other.path.at(-1)) === near)
     if (match !== undefined) meant.set(fault, match)
   }

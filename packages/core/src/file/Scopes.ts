@@ -33,7 +33,13 @@ const envScope = (declared: Json | undefined, env: Env, faults: FaultList): Json
     if (given !== undefined) values[name] = scalar(given)
     else if (fallback !== undefined && fallback !== null) values[name] = fallback
     else {
-      faults.add(["env", at], "value", "env", `the environment variable \`${name}\` is not set`, `set it (${name}=... hone run ...), or give it a default: env: { ${name}: value }`)
+      faults.add(
+        ["env", at],
+        "value",
+        "env",
+        `the environment variable \`${name}\` is not set`,
+        `set it (${name}=... hone run ...), or give it a default: env: { ${name}: value }`
+      )
       values[name] = null
     }
   }
@@ -49,9 +55,11 @@ const stepsScope = (steps: JsonObject, registry: Registry, base: () => Scopes): 
     const [step = "", block, ...path] = names
     const written = Object.hasOwn(steps, step) ? steps[step] : undefined
     if (!isRecord(written)) return { message: `no step is called \`${step}\``, hint: suggest(step, Object.keys(steps)) }
-    if (block !== "with" || path.length === 0) return { message: "only params of a step can be named", hint: `write \${steps.${step}.with.PARAM}` }
+    if (block !== "with" || path.length === 0)
+      return { message: "only params of a step can be named", hint: `write \${steps.${step}.with.PARAM}` }
     const id = names.join(".")
-    if (open.includes(id)) return { message: `it names itself: ${[...open, id].join(" -> ")}`, hint: "write the value once, under params" }
+    if (open.includes(id))
+      return { message: `it names itself: ${[...open, id].join(" -> ")}`, hint: "write the value once, under params" }
     let found: Json | undefined = written["with"]
     for (const name of path) found = isRecord(found) && Object.hasOwn(found, name) ? found[name] : undefined
     if (found !== undefined) {
@@ -64,7 +72,13 @@ const stepsScope = (steps: JsonObject, registry: Registry, base: () => Scopes): 
     const infos = definition === undefined ? [] : paramInfos(definition.params)
     const info = infos.find(({ name }) => name === path[0])
     if (info !== undefined && path.length === 1 && info.default !== undefined) return { value: info.default as Json }
-    const hint = info === undefined ? suggest(path[0]!, infos.map(({ name }) => name)) : `give ${step} the param \`${path.join(".")}\``
+    const hint =
+      info === undefined
+        ? suggest(
+            path[0]!,
+            infos.map(({ name }) => name)
+          )
+        : `give ${step} the param \`${path.join(".")}\``
     return { message: `\`${step}\` has no \`${path.join(".")}\``, hint }
   }
 }

@@ -16,7 +16,9 @@ export const nearest = (name: string, known: ReadonlyArray<string>): string | un
     const d = misspelling(name.toLowerCase(), candidate.toLowerCase())
     if (d < least) [best, least] = [candidate, d]
   }
-  return best !== undefined && least <= Math.max(1, Math.floor(Math.max(name.length, best.length) / 3)) ? best : undefined
+  return best !== undefined && least <= Math.max(1, Math.floor(Math.max(name.length, best.length) / 3))
+    ? best
+    : undefined
 }
 
 /** "did you mean `x`?", else "write one of: a, b, c". */

@@ -25,7 +25,8 @@ const compare = (before: unknown, after: unknown, field: string, out: Array<Chan
 export const changesBetween = (before: Preimage, after: Preimage): ReadonlyArray<Change> => {
   const out: Array<Change> = []
   compare(before, after, "", out)
-  const rank = (change: Change) => ["params", "sources", "seed", "inputs", "step", "numerics"].indexOf(change.field.split(".")[0]!)
+  const rank = (change: Change) =>
+    ["params", "sources", "seed", "inputs", "step", "numerics"].indexOf(change.field.split(".")[0]!)
   return out.sort((a, b) => rank(a) - rank(b))
 }
 
@@ -40,10 +41,17 @@ export const describeChange = ({ after, before, field }: Change): string => {
   const [head, ...rest] = field.split(".")
   const name = rest.join(".")
   if (head === "params") return `${name}: ${short(before)} -> ${short(after)}`
-  if (head === "inputs") return before === undefined ? `input ${name} is new` : after === undefined ? `input ${name} is gone` : `input ${name} changed`
+  if (head === "inputs")
+    return before === undefined
+      ? `input ${name} is new`
+      : after === undefined
+        ? `input ${name} is gone`
+        : `input ${name} changed`
   if (head === "sources") {
     const source = name.split(".")[0]
-    return name.endsWith("format") ? `${source} read as ${short(after)}, was ${short(before)}` : `the bytes of ${source} changed`
+    return name.endsWith("format")
+      ? `${source} read as ${short(after)}, was ${short(before)}`
+      : `the bytes of ${source} changed`
   }
   if (field === "seed") return `seed: ${short(before)} -> ${short(after)}`
   if (field === "step.implementation") return "its code changed"

@@ -11,7 +11,15 @@ import type { Plan } from "./Plan.ts"
 import { plan } from "./Plan.ts"
 import { prepare } from "./Prepare.ts"
 
-const artifact = (content: string): OutputArtifact => ({ file: "x", blob: content, content, bytes: 1, facts: {}, views: { inputs: `${content}-inputs` }, links: [] })
+const artifact = (content: string): OutputArtifact => ({
+  file: "x",
+  blob: content,
+  content,
+  bytes: 1,
+  facts: {},
+  views: { inputs: `${content}-inputs` },
+  links: []
+})
 
 interface World {
   readonly records: Map<string, ActionRecord>
@@ -27,10 +35,15 @@ const services = (w: World) =>
     Layer.succeed(ActionRecords, {
       lookup: (key) => Effect.sync(() => Option.fromNullishOr(w.records.get(key))),
       recall: (key) => Effect.sync(() => Option.fromNullishOr(w.records.get(key))),
-      shelf: (shelf) => Effect.sync(() => [...w.records.values()].filter((record) => shelfOf(record.preimage) === shelf))
+      shelf: (shelf) =>
+        Effect.sync(() => [...w.records.values()].filter((record) => shelfOf(record.preimage) === shelf))
     }),
-    Layer.succeed(Sources, { resolve: () => Effect.succeed({ path: "/data.csv", digest: w.source, head: { columns: ["text", "label"] } }) }),
-    Layer.succeed(Implementations, { digest: (module, parts) => w.code[module] ?? `code of ${[module, ...parts].join()}` }),
+    Layer.succeed(Sources, {
+      resolve: () => Effect.succeed({ path: "/data.csv", digest: w.source, head: { columns: ["text", "label"] } })
+    }),
+    Layer.succeed(Implementations, {
+      digest: (module, parts) => w.code[module] ?? `code of ${[module, ...parts].join()}`
+    }),
     Layer.succeed(Engine, {
       engine: "session",
       version: "2",
@@ -50,13 +63,25 @@ const planned = (w: World, text: string, sets: ReadonlyArray<string> = []): Effe
   }).pipe(Effect.provide(services(w)), Effect.orDie)
 
 /** Does what a run would: makes what the plan calls for until nothing is left, each result named by what it was made from. */
-const runAll = (w: World, text: string, sets: ReadonlyArray<string> = [], contentOf = (key: string, output: string) => `${output} of ${key.slice(0, 8)}`) =>
+const runAll = (
+  w: World,
+  text: string,
+  sets: ReadonlyArray<string> = [],
+  contentOf = (key: string, output: string) => `${output} of ${key.slice(0, 8)}`
+) =>
   Effect.gen(function* () {
     const ran: Array<string> = []
     for (let guard = 0; guard < 20; guard++) {
       const now = yield* planned(w, text, sets)
-      const next = now.steps.flatMap((step) => step.stages.map((stage) => ({ step, stage }))).find(({ stage }) => stage.key !== null && stage.verdict === "run")
-      w.last = Object.fromEntries(now.steps.map((step) => [step.name, Object.fromEntries(step.stages.flatMap((stage) => (stage.key === null ? [] : [[stage.name, stage.key]])))]))
+      const next = now.steps
+        .flatMap((step) => step.stages.map((stage) => ({ step, stage })))
+        .find(({ stage }) => stage.key !== null && stage.verdict === "run")
+      w.last = Object.fromEntries(
+        now.steps.map((step) => [
+          step.name,
+          Object.fromEntries(step.stages.flatMap((stage) => (stage.key === null ? [] : [[stage.name, stage.key]])))
+        ])
+      )
       if (next === undefined) return ran
       const { stage, step } = next
       const key = keyOf(stage.preimage)
@@ -85,17 +110,29 @@ describe("plan", () => {
   it.effect("runs everything once, then nothing", () =>
     Effect.gen(function* () {
       const w = world()
-      assert.deepStrictEqual(verdicts(yield* planned(w, toyPipeline)), { rows: "run", parts: "run", fitted: "run", scored: "run" })
+      assert.deepStrictEqual(verdicts(yield* planned(w, toyPipeline)), {
+        rows: "run",
+        parts: "run",
+        fitted: "run",
+        scored: "run"
+      })
       assert.deepStrictEqual(yield* runAll(w, toyPipeline), everything)
-      assert.deepStrictEqual(verdicts(yield* planned(w, toyPipeline)), { rows: "hit", parts: "hit", fitted: "hit", scored: "hit" })
+      assert.deepStrictEqual(verdicts(yield* planned(w, toyPipeline)), {
+        rows: "hit",
+        parts: "hit",
+        fitted: "hit",
+        scored: "hit"
+      })
     })
   )
 
-  it.effect("comments, key order, number spelling, written-out defaults, names and operational params run nothing", () =>
-    Effect.gen(function* () {
-      const w = world()
-      yield* runAll(w, toyPipeline)
-      const other = `# a comment
+  it.effect(
+    "comments, key order, number spelling, written-out defaults, names and operational params run nothing",
+    () =>
+      Effect.gen(function* () {
+        const w = world()
+        yield* runAll(w, toyPipeline)
+        const other = `# a comment
 steps:
   scored: { in: { rows: halves.right, model: tuned }, uses: score, with: { metrics: [accuracy] } }
   tuned: { uses: fit, with: { rate: 1e-2, mode: head }, in: { train: halves.left } }
@@ -104,8 +141,8 @@ steps:
 seed: 3
 name: another name
 `
-      assert.deepStrictEqual(yield* runAll(w, other), [])
-    })
+        assert.deepStrictEqual(yield* runAll(w, other), [])
+      })
   )
 
   it.effect("a changed param runs its step and what follows, and the reason names old and new", () =>
@@ -122,7 +159,8 @@ name: another name
   it.effect("an upstream step that makes the same content again cuts off everything after it", () =>
     Effect.gen(function* () {
       const w = world()
-      const sameRows = (key: string, output: string) => (output === "rows" ? "the same rows" : `${output} of ${key.slice(0, 8)}`)
+      const sameRows = (key: string, output: string) =>
+        output === "rows" ? "the same rows" : `${output} of ${key.slice(0, 8)}`
       yield* runAll(w, toyPipeline, [], sameRows)
       w.source = "bytes-2"
       const before = yield* planned(w, toyPipeline)
@@ -176,8 +214,15 @@ name: another name
     Effect.gen(function* () {
       const w = world()
       yield* runAll(w, toyPipeline)
-      const swapped = toyPipeline.replace("train: parts.left", "train: parts.right").replace("rows: parts.right", "rows: parts.left")
-      assert.deepStrictEqual(verdicts(yield* planned(w, swapped)), { rows: "hit", parts: "hit", fitted: "run", scored: "run" })
+      const swapped = toyPipeline
+        .replace("train: parts.left", "train: parts.right")
+        .replace("rows: parts.right", "rows: parts.left")
+      assert.deepStrictEqual(verdicts(yield* planned(w, swapped)), {
+        rows: "hit",
+        parts: "hit",
+        fitted: "run",
+        scored: "run"
+      })
     })
   )
 
@@ -191,29 +236,35 @@ name: another name
     })
   )
 
-  it.effect("plans ten thousand steps in time that grows with their number", () =>
-    Effect.gen(function* () {
-      const chain = (n: number) =>
-        [
-          "name: chain",
-          "steps:",
-          "  s0: { uses: read, with: { source: data.csv } }",
-          ...Array.from({ length: n }, (_, i) => `  s${i + 1}: { uses: halve, in: { rows: ${i === 0 ? "s0" : `s${i}.left`} } }`)
-        ].join("\n")
-      const work = (n: number) =>
-        Effect.gen(function* () {
-          const w = world()
-          const before = process.cpuUsage()
-          const { steps } = yield* planned(w, chain(n))
-          assert.strictEqual(steps.length, n + 1)
-          const { system, user } = process.cpuUsage(before)
-          return user + system
-        })
-      yield* work(200)
-      const small = yield* work(1000)
-      const large = yield* work(10_000)
-      // Quadratic growth would be a hundredfold; tenfold is linear, and the machine is shared.
-      assert.isBelow(large / small, 40)
-    })
-  , 60_000)
+  it.effect(
+    "plans ten thousand steps in time that grows with their number",
+    () =>
+      Effect.gen(function* () {
+        const chain = (n: number) =>
+          [
+            "name: chain",
+            "steps:",
+            "  s0: { uses: read, with: { source: data.csv } }",
+            ...Array.from(
+              { length: n },
+              (_, i) => `  s${i + 1}: { uses: halve, in: { rows: ${i === 0 ? "s0" : `s${i}.left`} } }`
+            )
+          ].join("\n")
+        const work = (n: number) =>
+          Effect.gen(function* () {
+            const w = world()
+            const before = process.cpuUsage()
+            const { steps } = yield* planned(w, chain(n))
+            assert.strictEqual(steps.length, n + 1)
+            const { system, user } = process.cpuUsage(before)
+            return user + system
+          })
+        yield* work(200)
+        const small = yield* work(1000)
+        const large = yield* work(10_000)
+        // Quadratic growth would be a hundredfold; tenfold is linear, and the machine is shared.
+        assert.isBelow(large / small, 40)
+      }),
+    60_000
+  )
 })

@@ -101,7 +101,13 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
       implementation: implementations.digest,
       seed: seedOf(pipeline.seed, stage.identity, step.params.seed)
     })
-    const common = { name: stage.name, identity: stage.identity, preimage: keyed.preimage, changes: [], record: undefined }
+    const common = {
+      name: stage.name,
+      identity: stage.identity,
+      preimage: keyed.preimage,
+      changes: [],
+      record: undefined
+    }
     if (keyed.applies?.run === false) {
       return { ...common, verdict: "absent", reason: keyed.applies.reason, key: null, waits: {} } as PlannedStage
     }
@@ -125,7 +131,14 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
     const found = yield* records.lookup(key)
     const note = keyed.applies?.reason ? `; ${keyed.applies.reason}` : ""
     if (Option.isSome(found)) {
-      return { ...common, verdict: "hit", reason: ago(found.value), key, waits: {}, record: found.value } as PlannedStage
+      return {
+        ...common,
+        verdict: "hit",
+        reason: ago(found.value),
+        key,
+        waits: {},
+        record: found.value
+      } as PlannedStage
     }
     const before = lastKey === undefined ? Option.none<ActionRecord>() : yield* records.recall(lastKey)
     const { changes, reason } = reasonToRun(keyed.preimage, key, Option.getOrUndefined(before))
@@ -137,7 +150,8 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
     for (const stage of step.definition.stages) {
       const planned = yield* planStage(step, stage)
       stages.push(planned)
-      for (const output of Object.keys(stage.outputs)) made.set(`${step.name}.${output}`, planned.record?.outputs[output])
+      for (const output of Object.keys(stage.outputs))
+        made.set(`${step.name}.${output}`, planned.record?.outputs[output])
     }
     steps.push(summarise(step, sparingIntermediates(step, stages)))
   }
@@ -159,9 +173,19 @@ const sparingIntermediates = (step: PipelineStep, stages: ReadonlyArray<PlannedS
 const summarise = (step: PipelineStep, stages: ReadonlyArray<PlannedStage>): PlannedStep => {
   const active = stages.filter(({ verdict }) => verdict !== "absent" && verdict !== "not_needed")
   const own = active.filter((_, i) => !step.definition.stages[stages.indexOf(active[i]!)]!.intermediate)
-  const deciding = own.find(({ verdict }) => verdict === "run") ?? own.find(({ verdict }) => verdict === "maybe") ?? own.at(-1)
+  const deciding =
+    own.find(({ verdict }) => verdict === "run") ?? own.find(({ verdict }) => verdict === "maybe") ?? own.at(-1)
   const verdict = deciding?.verdict === "run" || deciding?.verdict === "maybe" ? deciding.verdict : "hit"
   const main = step.definition.main
-  const maker = stages.find((_, i) => main !== undefined && Object.hasOwn(step.definition.stages[i]!.outputs, main)) ?? stages.at(-1)
-  return { name: step.name, kind: step.definition.kind, verdict, reason: deciding?.reason ?? "", key: maker?.key ?? null, stages }
+  const maker =
+    stages.find((_, i) => main !== undefined && Object.hasOwn(step.definition.stages[i]!.outputs, main)) ??
+    stages.at(-1)
+  return {
+    name: step.name,
+    kind: step.definition.kind,
+    verdict,
+    reason: deciding?.reason ?? "",
+    key: maker?.key ?? null,
+    stages
+  }
 }

@@ -24,9 +24,14 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
     }
     sources[step.name] = found
   }
-  const unread = pipeline.steps.filter((step) => Object.keys(step.sources).some((name) => sources[step.name]?.[name] === undefined))
+  const unread = pipeline.steps.filter((step) =>
+    Object.keys(step.sources).some((name) => sources[step.name]?.[name] === undefined)
+  )
   const heads = Object.fromEntries(
-    Object.entries(sources).map(([step, found]) => [step, Object.fromEntries(Object.entries(found).map(([name, source]) => [name, source.head]))])
+    Object.entries(sources).map(([step, found]) => [
+      step,
+      Object.fromEntries(Object.entries(found).map(([name, source]) => [name, source.head]))
+    ])
   )
   const checked = checkTypes(pipeline, heads, new Set(unread.map((step) => step.name)))
   faults.push(...checked.faults)

@@ -59,7 +59,11 @@ export const keyStage = ({ engine, implementation, inputs, seed, sources, stage,
     ...(stage.numerics ? { numerics: engine.numerics } : {})
   }
   const decided = stage.applies === undefined || unknown.length === 0
-  return { applies: decided ? (stage.applies?.(step.params, facts) ?? { run: true, reason: "" }) : undefined, preimage, unknown }
+  return {
+    applies: decided ? (stage.applies?.(step.params, facts) ?? { run: true, reason: "" }) : undefined,
+    preimage,
+    unknown
+  }
 }
 
 /** Which stage of a step makes an output. */

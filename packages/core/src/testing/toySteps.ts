@@ -23,7 +23,11 @@ const read = Step.make({
   types: ({ heads, params }) => {
     const columns = heads["source"]?.columns
     const missing = columns !== undefined && !columns.includes(params.label)
-    const fault = { path: ["with", "label"], message: `the source has no column "${params.label}"`, hint: `it has ${columns?.join(", ")}` }
+    const fault = {
+      path: ["with", "label"],
+      message: `the source has no column "${params.label}"`,
+      hint: `it has ${columns?.join(", ")}`
+    }
     return { outputs: { rows: { kind: "rows", columns: { text, label } } }, faults: missing ? [fault] : [] }
   },
   module: "toy/read",
@@ -35,11 +39,20 @@ const halve = Step.make({
   kind: "halve",
   summary: "Halve rows.",
   params: Schema.Struct({
-    share: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })), { description: "share of the first half, 0 to 1", default: 0.5 }),
+    share: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })), {
+      description: "share of the first half, 0 to 1",
+      default: 0.5
+    }),
     workers: operational(Schema.Int, { description: "threads", default: 1 }),
     seed: semantic(Schema.Int, { description: "another seed", optional: true })
   }),
-  inputs: { rows: { accepts: ["rows"], description: "rows to halve", columns: { label: { type: ["dictionary"], why: "halves keep its balance" } } } },
+  inputs: {
+    rows: {
+      accepts: ["rows"],
+      description: "rows to halve",
+      columns: { label: { type: ["dictionary"], why: "halves keep its balance" } }
+    }
+  },
   outputs: { left: { kind: "rows", description: "one half" }, right: { kind: "rows", description: "the other half" } },
   types: ({ inputs }) => ({ outputs: { left: inputs["rows"]!, right: inputs["rows"]! }, faults: [] }),
   random: true,
@@ -53,16 +66,25 @@ const fit = Step.makeStaged({
   summary: "Fit a model.",
   params: Schema.Struct({
     rate: semantic(Schema.Finite.check(Schema.isGreaterThan(0)), { description: "learning rate", default: 0.001 }),
-    mode: semantic(Schema.Union([Schema.Literals(["head", "full"]), Schema.Struct({ partial: Schema.Struct({ last_blocks: Schema.Int }) })]), {
-      description: "head, full or { partial: { last_blocks: N } }",
-      default: "head"
-    })
+    mode: semantic(
+      Schema.Union([
+        Schema.Literals(["head", "full"]),
+        Schema.Struct({ partial: Schema.Struct({ last_blocks: Schema.Int }) })
+      ]),
+      {
+        description: "head, full or { partial: { last_blocks: N } }",
+        default: "head"
+      }
+    )
   }),
   inputs: {
     train: { accepts: ["rows"], description: "rows to learn from" },
     validation: { accepts: ["rows"], description: "rows to watch", optional: true }
   },
-  outputs: { model: { kind: "model", description: "the model" }, history: { kind: "history", description: "its curve" } },
+  outputs: {
+    model: { kind: "model", description: "the model" },
+    history: { kind: "history", description: "its curve" }
+  },
   main: "model",
   types: () => ({ outputs: { model: { kind: "model" } }, faults: [] }),
   stages: [
@@ -74,7 +96,8 @@ const fit = Step.makeStaged({
       params: () => ({}),
       inputs: { train: { from: { port: "train" }, view: () => "inputs" } },
       outputs: { features: { kind: "features", description: "what the frozen part gives" } },
-      applies: ({ mode }) => (mode === "full" ? { run: false, reason: "nothing is frozen" } : { run: true, reason: "computed once" }),
+      applies: ({ mode }) =>
+        mode === "full" ? { run: false, reason: "nothing is frozen" } : { run: true, reason: "computed once" },
       module: "toy/features",
       run
     },
@@ -87,7 +110,10 @@ const fit = Step.makeStaged({
         validation: { from: { port: "validation" } },
         features: { from: { stage: "features", output: "features" }, derived: true }
       },
-      outputs: { model: { kind: "model", description: "the model" }, history: { kind: "history", description: "its curve" } },
+      outputs: {
+        model: { kind: "model", description: "the model" },
+        history: { kind: "history", description: "its curve" }
+      },
       module: "toy/fit",
       run
     }
@@ -97,8 +123,13 @@ const fit = Step.makeStaged({
 const score = Step.make({
   kind: "score",
   summary: "Score a model.",
-  params: Schema.Struct({ metrics: semantic(Schema.Array(Schema.String), { description: "which", default: ["accuracy"] }) }),
-  inputs: { model: { accepts: ["model"], description: "a fitted model" }, rows: { accepts: ["rows"], description: "rows to score on" } },
+  params: Schema.Struct({
+    metrics: semantic(Schema.Array(Schema.String), { description: "which", default: ["accuracy"] })
+  }),
+  inputs: {
+    model: { accepts: ["model"], description: "a fitted model" },
+    rows: { accepts: ["rows"], description: "rows to score on" }
+  },
   outputs: { metrics: { kind: "metrics", description: "the numbers" } },
   types: () => ({ outputs: { metrics: { kind: "metrics" } }, faults: [] }),
   module: "toy/score",

@@ -13,7 +13,14 @@ interface ComparisonFacts {
   readonly rows: number
   readonly predictors: Readonly<Record<"base" | "tuned" | "majority" | "bag_of_words", Scores | null>>
   readonly base_how: string
-  readonly deltas: ReadonlyArray<{ metric: string; base: number; tuned: number; delta: number; low: number | null; high: number | null }>
+  readonly deltas: ReadonlyArray<{
+    metric: string
+    base: number
+    tuned: number
+    delta: number
+    low: number | null
+    high: number | null
+  }>
   readonly confidence: number
   readonly p_value: number
   readonly fixed: number
@@ -40,17 +47,28 @@ const scores = (facts: ComparisonFacts): string => {
   const rows = titles(facts).flatMap(([name, title]) => {
     const score = facts.predictors[name]
     if (score === null || score === undefined) return []
-    const row = [title, percent(score["accuracy"]), score["f1_macro"]?.toFixed(3) ?? "", score["log_loss"]?.toFixed(3) ?? ""]
+    const row = [
+      title,
+      percent(score["accuracy"]),
+      score["f1_macro"]?.toFixed(3) ?? "",
+      score["log_loss"]?.toFixed(3) ?? ""
+    ]
     return [name === "tuned" ? row.map((cell) => paint("bold", cell)) : row]
   })
-  return table([["", "accuracy", "F1 macro", "log loss"].map((head) => paint("dim", head)), ...rows], ["left", "right", "right", "right"])
+  return table(
+    [["", "accuracy", "F1 macro", "log loss"].map((head) => paint("dim", head)), ...rows],
+    ["left", "right", "right", "right"]
+  )
 }
 
 const deltaLine = (facts: ComparisonFacts): string => {
   const accuracy = facts.deltas.find(({ metric }) => metric === "accuracy")
   if (accuracy === undefined) return ""
   const { delta, high, low } = accuracy
-  const interval = low === null || high === null ? "" : ` (${percent(facts.confidence).replace(".0", "")} interval ${signed(100 * low, 1)} to ${signed(100 * high, 1)})`
+  const interval =
+    low === null || high === null
+      ? ""
+      : ` (${percent(facts.confidence).replace(".0", "")} interval ${signed(100 * low, 1)} to ${signed(100 * high, 1)})`
   return `tuned against base: ${signed(100 * delta, 1)} points of accuracy${interval}; ${facts.fixed} rows fixed, ${facts.broken} broken, p ${facts.p_value < 0.001 ? facts.p_value.toExponential(1) : facts.p_value.toFixed(3)} (McNemar, exact)`
 }
 
@@ -60,15 +78,26 @@ const rivalLine = ({ predictors }: ComparisonFacts): ReadonlyArray<string> => {
   const tuned = predictors.tuned?.["accuracy"]
   if (words === undefined || tuned === undefined) return []
   const gap = 100 * (tuned - words)
-  if (gap < 0) return [paint("yellow", `a bag of words does better here, by ${(-gap).toFixed(1)} points: consider whether this model is needed`)]
+  if (gap < 0)
+    return [
+      paint(
+        "yellow",
+        `a bag of words does better here, by ${(-gap).toFixed(1)} points: consider whether this model is needed`
+      )
+    ]
   return [`${gap.toFixed(1)} points above the bag of words on the same rows`]
 }
 
 const fitLines = ({ drift, overfitting }: ComparisonFacts): ReadonlyArray<string> => {
-  const moved = (drift ?? []).flatMap(({ part, relative }) => (relative === null || relative === 0 ? [] : [`${part} ${(100 * relative).toFixed(2)} %`]))
-  const losses = (gap: Gap) => `train loss ${gap.train_loss.toFixed(3)}, validation loss ${gap.validation_loss.toFixed(3)}, gap ${signed(gap.gap, 3)}`
+  const moved = (drift ?? []).flatMap(({ part, relative }) =>
+    relative === null || relative === 0 ? [] : [`${part} ${(100 * relative).toFixed(2)} %`]
+  )
+  const losses = (gap: Gap) =>
+    `train loss ${gap.train_loss.toFixed(3)}, validation loss ${gap.validation_loss.toFixed(3)}, gap ${signed(gap.gap, 3)}`
   return [
-    ...(overfitting == null ? [] : [`overfitting: ${losses(overfitting)}, at the weights kept (epoch ${overfitting.best_epoch})`]),
+    ...(overfitting == null
+      ? []
+      : [`overfitting: ${losses(overfitting)}, at the weights kept (epoch ${overfitting.best_epoch})`]),
     ...(moved.length === 0 ? [] : [`weights moved: ${moved.join(", ")}`])
   ]
 }

@@ -1,7 +1,9 @@
 import { Argument, Flag } from "effect/cli"
 
 /** What most verbs take: the pipeline file, `--set`, `--json`. */
-export const file = Argument.String("file").pipe(Argument.withDescription("the pipeline file, for example pipelines/sentiment.yaml"))
+export const file = Argument.String("file").pipe(
+  Argument.withDescription("the pipeline file, for example pipelines/sentiment.yaml")
+)
 
 export const step = Argument.String("step").pipe(Argument.withDescription("the name of a step in it"))
 
@@ -10,4 +12,7 @@ export const set = Flag.String("set").pipe(
   Flag.atLeast(0)
 )
 
-export const json = Flag.Boolean("json").pipe(Flag.withDescription("print JSON for scripts instead of text"), Flag.withDefault(false))
+export const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("print JSON for scripts instead of text"),
+  Flag.withDefault(false)
+)

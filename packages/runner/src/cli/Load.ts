@@ -45,7 +45,9 @@ const readInclude: ReadInclude = (spec, from) => {
   try {
     return { file: displayed(path), text: readFileSync(path, "utf8") }
   } catch (error) {
-    return { problem: (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message }
+    return {
+      problem: (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message
+    }
   }
 }
 
@@ -56,7 +58,10 @@ const reading = ({ file, sets }: FileOptions) =>
       const missing = (error as NodeJS.ErrnoException).code === "ENOENT"
       const message = missing ? "there is no such file" : `the file cannot be read: ${(error as Error).message}`
       const hint = missing ? "name a pipeline file, for example pipelines/sentiment.yaml" : ""
-      return new PipelineFaults({ faults: [{ file, line: 1, column: 1, length: 1, code: "file", message, hint }], texts: {} })
+      return new PipelineFaults({
+        faults: [{ file, line: 1, column: 1, length: 1, code: "file", message, hint }],
+        texts: {}
+      })
     }
   })
 
@@ -107,7 +112,18 @@ export type Loaded = Effect.Success<ReturnType<typeof loadPlan>>
 
 /** A verb was asked about a step that the file does not have. */
 export const unknownStep = (file: string, name: string, plan: Plan, json: boolean): Effect.Effect<never, Exit> => {
-  const hint = suggest(name, plan.steps.map((step) => step.name))
-  const fault = { file: displayed(file), line: 1, column: 1, length: 1, code: "unknown_step", message: `no step is called \`${name}\``, hint }
+  const hint = suggest(
+    name,
+    plan.steps.map((step) => step.name)
+  )
+  const fault = {
+    file: displayed(file),
+    line: 1,
+    column: 1,
+    length: 1,
+    code: "unknown_step",
+    message: `no step is called \`${name}\``,
+    hint
+  }
   return reportFaults(new PipelineFaults({ faults: [fault], texts: {} }), json)
 }

@@ -6,7 +6,8 @@ type Style = Parameters<typeof styleText>[0]
 export const coloured = (stream: NodeJS.WriteStream = process.stdout): boolean =>
   stream.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb"
 
-export const paint = (style: Style, text: string): string => (coloured() ? styleText(style, text, { validateStream: false }) : text)
+export const paint = (style: Style, text: string): string =>
+  coloured() ? styleText(style, text, { validateStream: false }) : text
 
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 

@@ -8,7 +8,11 @@ import { unknownStep } from "./Load.ts"
 import { printError, printJson } from "./Output.ts"
 
 /** What a verb was asked for and cannot do, said as faults are: what is wrong, and how to mend it. */
-export const refuse = (code: 1 | 2, fault: { readonly message: string; readonly hint: string }, json = false): Effect.Effect<never, Exit> =>
+export const refuse = (
+  code: 1 | 2,
+  fault: { readonly message: string; readonly hint: string },
+  json = false
+): Effect.Effect<never, Exit> =>
   Effect.suspend(() => {
     if (json) printJson({ failure: fault })
     else printError(fault.hint === "" ? fault.message : `${fault.message}\n  ${fault.hint}`)
@@ -27,14 +31,22 @@ export const refusing =
  */
 export const finishedStep = Effect.fnUntraced(function* (
   { pipeline, planned }: Loaded,
-  asked: { readonly file: string; readonly step: string; readonly kinds: ReadonlyArray<string>; readonly why: string; readonly json: boolean }
+  asked: {
+    readonly file: string
+    readonly step: string
+    readonly kinds: ReadonlyArray<string>
+    readonly why: string
+    readonly json: boolean
+  }
 ): Effect.fn.Return<PipelineStep, Exit> {
   const { file, json, kinds, step: name, why } = asked
   const step = pipeline.steps.find((candidate) => candidate.name === name)
   const plan = planned.steps.find((candidate) => candidate.name === name)
   if (step === undefined || plan === undefined) return yield* unknownStep(file, name, planned, json)
   if (!kinds.includes(step.definition.kind)) {
-    const fit = pipeline.steps.filter(({ definition }) => kinds.includes(definition.kind)).map((candidate) => candidate.name)
+    const fit = pipeline.steps
+      .filter(({ definition }) => kinds.includes(definition.kind))
+      .map((candidate) => candidate.name)
     const hint = fit.length === 0 ? `add a step of kind ${kinds.join(" or ")}` : suggest(name, fit)
     return yield* refuse(2, { message: `\`${name}\` is a ${step.definition.kind} step: ${why}`, hint }, json)
   }

@@ -15,7 +15,9 @@ const comparisons = (folder: StoreFolder, steps: ReadonlyArray<StepOutcome>) =>
 
 /** What a CI job goes by: failed if any comparison's thresholds are not met; absent where the pipeline sets none. */
 export const verdictOf = (folder: StoreFolder, steps: ReadonlyArray<StepOutcome>): "passed" | "failed" | undefined => {
-  const verdicts = comparisons(folder, steps).flatMap(({ facts }) => (facts["verdict"] as { passed: boolean } | null | undefined) ?? [])
+  const verdicts = comparisons(folder, steps).flatMap(
+    ({ facts }) => (facts["verdict"] as { passed: boolean } | null | undefined) ?? []
+  )
   if (verdicts.length === 0) return undefined
   return verdicts.every(({ passed }) => passed) ? "passed" : "failed"
 }

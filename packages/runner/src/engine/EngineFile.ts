@@ -28,7 +28,9 @@ export const readEngine = (ownFolder: string, env: NodeJS.ProcessEnv): EngineCho
   const path = env["HONE_ENGINE_FILE"] ?? join(ownFolder, "node_modules", ".cache", "hone", "engine.json")
   let chosen: EngineChoice = interpreted("wasm", 1)
   try {
-    const { addon, device, engine, library, numerics, threads, version } = JSON.parse(readFileSync(path, "utf8")) as EngineChoice
+    const { addon, device, engine, library, numerics, threads, version } = JSON.parse(
+      readFileSync(path, "utf8")
+    ) as EngineChoice
     chosen = { addon, device, engine, library, numerics, threads, version }
   } catch {
     // Set-up has not run: `hone doctor` says so.

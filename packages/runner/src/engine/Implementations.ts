@@ -21,7 +21,11 @@ export const layer = (path: string): Layer.Layer<Implementations> =>
     return Implementations.of({
       digest: (module, parts) => {
         const id = [module, ...parts].join(" ")
-        const found = known.get(id) ?? (parts.length === 0 ? digestOf(module) : fingerprint("hone-implementation/1", [module, ...parts].map(digestOf)))
+        const found =
+          known.get(id) ??
+          (parts.length === 0
+            ? digestOf(module)
+            : fingerprint("hone-implementation/1", [module, ...parts].map(digestOf)))
         known.set(id, found)
         return found
       }

@@ -30,7 +30,8 @@ export interface RunOptions {
 
 const stageOutcome = (stage: Stage<any>, end: StageEnd | undefined): StageOutcome => {
   const common = { stage: stage.name, identity: stage.identity }
-  if (end === undefined) return { ...common, key: null, outcome: "not_needed", reason: "what reads it is cached", seconds: 0 }
+  if (end === undefined)
+    return { ...common, key: null, outcome: "not_needed", reason: "what reads it is cached", seconds: 0 }
   switch (end.state) {
     case "made":
       return { ...common, key: end.key, outcome: end.outcome, reason: end.reason, seconds: end.seconds }
@@ -66,7 +67,11 @@ const summarise = (step: PipelineStep, stages: ReadonlyArray<StageOutcome>): Ste
 export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
   const { prepared } = options
   const listener = makeListener(options.show)
-  const planned = new Map(options.planned.steps.flatMap((step) => step.stages.map((stage) => [`${step.name}/${stage.name}`, stage.verdict] as const)))
+  const planned = new Map(
+    options.planned.steps.flatMap((step) =>
+      step.stages.map((stage) => [`${step.name}/${stage.name}`, stage.verdict] as const)
+    )
+  )
   const schedule: Schedule = {
     prepared,
     last: options.last,
@@ -99,12 +104,19 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
         const { id, output } = behind(step, bound)
         const end = yield* Deferred.await(ends.get(id)!)
         if (end.state === "made") inputs[bound.name] = end.record.outputs[output]
-        else blocked ??= { state: "skipped", reason: `${id.split("/")[0]} ${end.state === "failed" ? "failed" : "did not run"}` }
+        else
+          blocked ??= {
+            state: "skipped",
+            reason: `${id.split("/")[0]} ${end.state === "failed" ? "failed" : "did not run"}`
+          }
       }
       const derive = (input: string) => {
         const { from } = stage.inputs[input]!
         const name = "stage" in from ? from.stage : ""
-        return finish(step, step.definition.stages.find((candidate) => candidate.name === name)!)
+        return finish(
+          step,
+          step.definition.stages.find((candidate) => candidate.name === name)!
+        )
       }
       return blocked ?? (yield* runStage(schedule, step, stage, inputs, derive))
     })
@@ -121,7 +133,14 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
       yield* Deferred.succeed(deferred, end)
       if (end.state === "failed") {
         const { code, hint, message, row_ids, stack } = end.failure
-        listener.emit({ event: "failure", step: step.name, code, message: stack === null || code !== "defect" ? message : `${message}\n${stack}`, hint, row_ids })
+        listener.emit({
+          event: "failure",
+          step: step.name,
+          code,
+          message: stack === null || code !== "defect" ? message : `${message}\n${stack}`,
+          hint,
+          row_ids
+        })
       }
       return end
     })
@@ -131,12 +150,22 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     yield* Effect.forEach(own, (stage) => finish(step, stage), { concurrency: "unbounded", discard: true })
     const stages = step.definition.stages.map((stage) => stageOutcome(stage, known.get(`${step.name}/${stage.name}`)))
     const outcome = summarise(step, stages)
-    const counts = Object.assign({}, ...own.map((stage) => {
-      const end = known.get(`${step.name}/${stage.name}`)
-      return end?.state === "made" ? end.record.counts : {}
-    })) as Record<string, unknown>
+    const counts = Object.assign(
+      {},
+      ...own.map((stage) => {
+        const end = known.get(`${step.name}/${stage.name}`)
+        return end?.state === "made" ? end.record.counts : {}
+      })
+    ) as Record<string, unknown>
     options.ended(outcome)
-    listener.emit({ event: "step", name: step.name, outcome: outcome.outcome, reason: outcome.reason, seconds: outcome.seconds, counts })
+    listener.emit({
+      event: "step",
+      name: step.name,
+      outcome: outcome.outcome,
+      reason: outcome.reason,
+      seconds: outcome.seconds,
+      counts
+    })
     return outcome
   })
 

@@ -29,7 +29,13 @@ export type StageEnd =
       readonly record: ActionRecord
     }
   | { readonly state: "absent"; readonly reason: string }
-  | { readonly state: "failed"; readonly key: string; readonly reason: string; readonly seconds: number; readonly failure: StageFailed }
+  | {
+      readonly state: "failed"
+      readonly key: string
+      readonly reason: string
+      readonly seconds: number
+      readonly failure: StageFailed
+    }
   | { readonly state: "skipped"; readonly reason: string }
 
 export interface Schedule {
@@ -59,11 +65,26 @@ const requestFor = (
 ): Omit<StageRequest, "engine"> => {
   const { folder, prepared } = schedule
   const given = Object.entries(inputs).flatMap(([name, artifact]) =>
-    artifact === undefined ? [] : [[name, { path: blobPath(folder, artifact.blob), blob: artifact.blob, content: artifact.content, facts: artifact.facts }] as const]
+    artifact === undefined
+      ? []
+      : [
+          [
+            name,
+            {
+              path: blobPath(folder, artifact.blob),
+              blob: artifact.blob,
+              content: artifact.content,
+              facts: artifact.facts
+            }
+          ] as const
+        ]
   )
   const sources = Object.entries(prepared.sources[step.name] ?? {}).map(([name, source]) => {
     const request = step.sources[name]!
-    return [name, { path: source.path, format: source.head.format ?? request.format, digest: source.digest, spec: request.spec }] as const
+    return [
+      name,
+      { path: source.path, format: source.head.format ?? request.format, digest: source.digest, spec: request.spec }
+    ] as const
   })
   const trajectory = stage.trajectory?.(step.params)
   return {
@@ -74,12 +95,19 @@ const requestFor = (
     sources: Object.fromEntries(sources),
     folder: attempt,
     seed: stage.random ? seedOf(prepared.pipeline.seed, stage.identity, step.params.seed) : 0,
-    checkpoints: trajectory === undefined ? null : makeFolder(join(folder.trajectories, trajectoryOf(preimage, trajectory))),
+    checkpoints:
+      trajectory === undefined ? null : makeFolder(join(folder.trajectories, trajectoryOf(preimage, trajectory))),
     cas: folder.cas
   }
 }
 
-const keyedBy = Effect.fnUntraced(function* (pipeline: Pipeline, schedule: Schedule, step: PipelineStep, stage: Stage<any>, inputs: Inputs) {
+const keyedBy = Effect.fnUntraced(function* (
+  pipeline: Pipeline,
+  schedule: Schedule,
+  step: PipelineStep,
+  stage: Stage<any>,
+  inputs: Inputs
+) {
   const engine = yield* Engine
   const implementations = yield* Implementations
   return keyStage({
@@ -127,13 +155,19 @@ const attemptStage = Effect.fnUntraced(function* (
         warnings: done.warnings,
         seconds: (finished - started) / 1000,
         finished_at: new Date(finished).toISOString(),
-        host: { node: process.version, platform: `${process.platform}-${process.arch}`, cores: schedule.cores, engine: engine.engine },
+        host: {
+          node: process.version,
+          platform: `${process.platform}-${process.arch}`,
+          cores: schedule.cores,
+          engine: engine.engine
+        },
         log: listener.tailOf(at)
       }
       for (const message of done.warnings) listener.emit({ event: "warning", step: step.name, message })
       const committed = commit(folder, attempt, record)
       if (committed.how === "drifted") {
-        const message = "the same inputs gave another result than the one in the store: the first stays, the second is noted in .hone/drift"
+        const message =
+          "the same inputs gave another result than the one in the store: the first stays, the second is noted in .hone/drift"
         listener.emit({ event: "warning", step: step.name, message })
       }
       return committed.record
@@ -156,7 +190,8 @@ export const runStage = Effect.fn("stage")(function* (
   const records = yield* ActionRecords
   const { listener, prepared } = schedule
   const keyed = yield* keyedBy(prepared.pipeline, schedule, step, stage, inputs)
-  if (keyed.applies?.run === false) return { state: "absent", reason: keyed.applies.reason } satisfies StageEnd as StageEnd
+  if (keyed.applies?.run === false)
+    return { state: "absent", reason: keyed.applies.reason } satisfies StageEnd as StageEnd
   const key = keyOf(keyed.preimage)
   const planned = schedule.planned.get(`${step.name}/${stage.name}`)
 
@@ -203,7 +238,9 @@ export const runStage = Effect.fn("stage")(function* (
       })
     )
   })
-  const end = yield* Effect.onInterrupt(make, () => Deferred.succeed(deferred, { state: "skipped", reason: "interrupted" }))
+  const end = yield* Effect.onInterrupt(make, () =>
+    Deferred.succeed(deferred, { state: "skipped", reason: "interrupted" })
+  )
   yield* Deferred.succeed(deferred, end)
   schedule.inFlight.delete(key)
   return end as StageEnd

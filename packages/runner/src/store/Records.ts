@@ -40,7 +40,8 @@ const hasBlob = (folder: StoreFolder, blob: string, bytes: number | undefined): 
 /** A record counts only with every blob that it names, at its full length. */
 export const isWhole = (folder: StoreFolder, record: ActionRecord): boolean =>
   Object.values(record.outputs).every(
-    (output) => hasBlob(folder, output.blob, output.bytes) && output.links.every((blob) => hasBlob(folder, blob, undefined))
+    (output) =>
+      hasBlob(folder, output.blob, output.bytes) && output.links.every((blob) => hasBlob(folder, blob, undefined))
   )
 
 const keysOnShelf = (folder: StoreFolder, shelf: string): ReadonlyArray<string> => {

@@ -21,7 +21,8 @@ const readJson = <T>(path: string): T | undefined => {
 }
 
 /** The keys of the last run of this file, by step and stage; empty before the first. */
-export const readLastKeys = (folder: StoreFolder, file: string): LastKeys => readJson<LastKeys>(lastPath(folder, file)) ?? {}
+export const readLastKeys = (folder: StoreFolder, file: string): LastKeys =>
+  readJson<LastKeys>(lastPath(folder, file)) ?? {}
 
 export const writeRun = (folder: StoreFolder, run: RunRecord): void => {
   makeFolder(folder.runs)

@@ -52,7 +52,8 @@ const end = (child: ChildProcess): Promise<void> =>
 const died = (code: number | null, signal: string | null, tail: ReadonlyArray<string>) =>
   new StageFailed({
     code: signal === "SIGKILL" ? "killed" : "crashed",
-    message: signal === null ? `the worker process exited with code ${code}` : `the worker process was ended by ${signal}`,
+    message:
+      signal === null ? `the worker process exited with code ${code}` : `the worker process was ended by ${signal}`,
     hint:
       signal === "SIGKILL"
         ? "the system may have run out of memory: try a smaller batch_size or max_length"
@@ -136,7 +137,8 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
             if (reuse) idle.push(held)
             resume(result)
           }
-          const onExit = (code: number | null, signal: string | null) => settle(Effect.fail(died(code, signal, tail)), false)
+          const onExit = (code: number | null, signal: string | null) =>
+            settle(Effect.fail(died(code, signal, tail)), false)
           const onMessage = (raw: unknown) => {
             const decoded = decodeMessage(raw)
             if (Result.isFailure(decoded)) return

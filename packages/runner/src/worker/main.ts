@@ -45,11 +45,30 @@ const contextOf = (request: StageRequest): StageContext => ({
 const failure = (cause: Cause.Cause<unknown>): WorkerMessage => {
   const error = Cause.squash(cause)
   if (error instanceof StageError) {
-    return { type: "failed", code: error.code, message: error.message, hint: error.hint, row_ids: error.row_ids ?? [], stack: null }
+    return {
+      type: "failed",
+      code: error.code,
+      message: error.message,
+      hint: error.hint,
+      row_ids: error.row_ids ?? [],
+      stack: null
+    }
   }
-  const known = error as { readonly _tag?: string; readonly hint?: string; readonly message?: string; readonly stack?: string }
+  const known = error as {
+    readonly _tag?: string
+    readonly hint?: string
+    readonly message?: string
+    readonly stack?: string
+  }
   const message = known.message ?? String(error)
-  return { type: "failed", code: known._tag ?? "defect", message, hint: known.hint ?? "", row_ids: [], stack: known.hint === undefined ? (known.stack ?? null) : null }
+  return {
+    type: "failed",
+    code: known._tag ?? "defect",
+    message,
+    hint: known.hint ?? "",
+    row_ids: [],
+    stack: known.hint === undefined ? (known.stack ?? null) : null
+  }
 }
 
 const answer = (exit: Exit.Exit<StageResult, unknown>): WorkerMessage =>

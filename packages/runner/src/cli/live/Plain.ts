@@ -14,19 +14,25 @@ export const plainLines = (): ((event: RunEvent, now: number) => ReadonlyArray<s
         return []
       case "stage":
         told.set(event.step, now)
-        return [`${event.step}: ${event.stage === kinds.get(event.step) ? "" : `${event.stage} `}starts (${event.reason})`]
+        return [
+          `${event.step}: ${event.stage === kinds.get(event.step) ? "" : `${event.stage} `}starts (${event.reason})`
+        ]
       case "progress": {
         if (now - (told.get(event.step) ?? 0) < everyMillis && event.done !== event.total) return []
         told.set(event.step, now)
         const values = Object.entries(event.values).map(([name, n]) => ` ${name} ${n.toPrecision(4)}`)
-        return [`${event.step}: ${event.done}${event.total === null ? "" : `/${event.total}`} ${event.unit}${values.join("")}`]
+        return [
+          `${event.step}: ${event.done}${event.total === null ? "" : `/${event.total}`} ${event.unit}${values.join("")}`
+        ]
       }
       case "warning":
         return [`${event.step}: warning: ${event.message}`]
       case "step":
         return event.outcome === "ran"
           ? [`${event.name}: done in ${duration(event.seconds)}`]
-          : [`${event.name}: ${event.outcome === "cut_off" ? "cut off" : event.outcome}${event.reason === "" ? "" : ` (${event.reason})`}`]
+          : [
+              `${event.name}: ${event.outcome === "cut_off" ? "cut off" : event.outcome}${event.reason === "" ? "" : ` (${event.reason})`}`
+            ]
       default:
         return []
     }

@@ -12,10 +12,14 @@ export interface Screen {
   readonly close: () => void
 }
 
-const kept = "interrupted: what is finished is kept, and a training goes on from its last checkpoint; run it again to go on"
+const kept =
+  "interrupted: what is finished is kept, and a training goes on from its last checkpoint; run it again to go on"
 
 const failureText = (event: Extract<RunEvent, { event: "failure" }>): string => {
-  const rows = event.row_ids.length === 0 ? "" : `\n  rows: ${event.row_ids.slice(0, 8).join(", ")}${event.row_ids.length > 8 ? `, ... (${event.row_ids.length})` : ""}`
+  const rows =
+    event.row_ids.length === 0
+      ? ""
+      : `\n  rows: ${event.row_ids.slice(0, 8).join(", ")}${event.row_ids.length > 8 ? `, ... (${event.row_ids.length})` : ""}`
   return `${paint("red", `${event.step} failed`)}: ${event.message}${rows}${event.hint === "" ? "" : `\n  ${event.hint}`}`
 }
 

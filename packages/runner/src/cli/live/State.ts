@@ -28,24 +28,52 @@ export const absorb = (state: LiveState, event: RunEvent, now: number): void => 
     case "start":
       state.pipeline = event.pipeline
       for (const { kind, name, reason } of event.steps) {
-        state.steps.set(name, { name, kind, state: "waiting", reason, seconds: 0, stage: undefined, startedAt: 0, progress: undefined, since: undefined })
+        state.steps.set(name, {
+          name,
+          kind,
+          state: "waiting",
+          reason,
+          seconds: 0,
+          stage: undefined,
+          startedAt: 0,
+          progress: undefined,
+          since: undefined
+        })
       }
       return
     case "stage": {
       const step = state.steps.get(event.step)!
-      Object.assign(step, { state: "running", stage: event.stage, reason: event.reason, startedAt: now, progress: undefined, since: undefined })
+      Object.assign(step, {
+        state: "running",
+        stage: event.stage,
+        reason: event.reason,
+        startedAt: now,
+        progress: undefined,
+        since: undefined
+      })
       return
     }
     case "progress": {
       const step = state.steps.get(event.step)!
       if (step.stage !== event.stage) Object.assign(step, { stage: event.stage, since: undefined })
       step.since = step.since === undefined || step.since.done > event.done ? { at: now, done: event.done } : step.since
-      step.progress = { done: event.done, total: event.total, unit: event.unit, values: { ...step.progress?.values, ...event.values } }
+      step.progress = {
+        done: event.done,
+        total: event.total,
+        unit: event.unit,
+        values: { ...step.progress?.values, ...event.values }
+      }
       return
     }
     case "step": {
       const step = state.steps.get(event.name)!
-      Object.assign(step, { state: event.outcome, reason: event.reason, seconds: event.seconds, stage: undefined, progress: undefined })
+      Object.assign(step, {
+        state: event.outcome,
+        reason: event.reason,
+        seconds: event.seconds,
+        stage: undefined,
+        progress: undefined
+      })
       return
     }
     case "warning":

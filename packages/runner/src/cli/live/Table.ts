@@ -59,7 +59,16 @@ const line = (step: StepView, now: number): ReadonlyArray<string> => {
       : step.state === "ran"
         ? paint("dim", step.reason)
         : paint("dim", step.state === "waiting" ? "" : step.reason)
-  const took = step.state === "ran" || step.state === "failed" ? duration(step.seconds) : step.state === "cut_off" ? "cut off" : step.state === "waiting" ? "" : step.state === "running" ? "" : step.state
+  const took =
+    step.state === "ran" || step.state === "failed"
+      ? duration(step.seconds)
+      : step.state === "cut_off"
+        ? "cut off"
+        : step.state === "waiting"
+          ? ""
+          : step.state === "running"
+            ? ""
+            : step.state
   return [paint(styles[step.state], `${marks[step.state]} ${step.name}`), paint("dim", step.kind), took, right]
 }
 

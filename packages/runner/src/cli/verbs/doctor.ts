@@ -13,4 +13,8 @@ export const doctorVerb = Command.make(
     if (json) printJson(report)
     else print(renderDoctor(report))
   })
-).pipe(Command.withDescription("Say what Hone runs on here: runtime, engine, threads, caches, what is missing and how to mend it"))
+).pipe(
+  Command.withDescription(
+    "Say what Hone runs on here: runtime, engine, threads, caches, what is missing and how to mend it"
+  )
+)

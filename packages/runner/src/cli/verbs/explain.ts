@@ -49,7 +49,10 @@ const render = (plan: Plan, step: PlannedStep, lastRan: string | undefined): str
   if (upstream.length > 0) out.push("", "what it waits for:")
   for (const cause of upstream) {
     const kind = plan.steps.find(({ name }) => name === cause.step)!.kind
-    const why = [...cause.changes.map(describeChange), ...(cause.waits_for.length > 0 ? [`waits for ${cause.waits_for.join(", ")}`] : [])]
+    const why = [
+      ...cause.changes.map(describeChange),
+      ...(cause.waits_for.length > 0 ? [`waits for ${cause.waits_for.join(", ")}`] : [])
+    ]
     const stage = plan.steps.find(({ name }) => name === cause.step)!.stages.find(({ name }) => name === cause.stage)!
     out.push(`  ${stageTitle(cause.step, cause.stage, kind)}: ${why.length > 0 ? why.join("; ") : stage.reason}`)
   }
@@ -65,15 +68,36 @@ export const explainVerb = Command.make(
     const step = planned.steps.find((candidate) => candidate.name === name)
     if (step === undefined) return yield* unknownStep(file, name, planned, json)
     const run = readRuns(folder).find(
-      (candidate) => candidate.file === fileInHome(folder, file) && candidate.steps.some((s) => s.name === name && s.outcome === "ran")
+      (candidate) =>
+        candidate.file === fileInHome(folder, file) &&
+        candidate.steps.some((s) => s.name === name && s.outcome === "ran")
     )
     const then = run?.steps.find((candidate) => candidate.name === name)
     if (json) {
-      const stages = step.stages.map(({ changes, key, name: stage, preimage, reason, verdict }) => ({ name: stage, verdict, reason, key, changes, preimage }))
+      const stages = step.stages.map(({ changes, key, name: stage, preimage, reason, verdict }) => ({
+        name: stage,
+        verdict,
+        reason,
+        key,
+        changes,
+        preimage
+      }))
       const last_ran = run === undefined ? null : { run: run.id, at: run.started_at, reason: then?.reason ?? "" }
-      return printJson({ step: name, kind: step.kind, verdict: step.verdict, reason: step.reason, stages, causes: causesOf(planned, name), last_ran })
+      return printJson({
+        step: name,
+        kind: step.kind,
+        verdict: step.verdict,
+        reason: step.reason,
+        stages,
+        causes: causesOf(planned, name),
+        last_ran
+      })
     }
     const lastRan = run === undefined ? undefined : `last ran in ${run.id}: ${then?.reason ?? ""}`
     print(render(planned, step, lastRan))
   })
-).pipe(Command.withDescription("Say why a step is cached or runs: the field that changed, its old and new value, or the step it comes from"))
+).pipe(
+  Command.withDescription(
+    "Say why a step is cached or runs: the field that changed, its old and new value, or the step it comes from"
+  )
+)

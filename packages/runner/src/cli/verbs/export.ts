@@ -73,19 +73,33 @@ export const exportVerb = Command.make(
     step: Flags.step,
     set: Flags.set,
     json: Flags.json,
-    to: Flag.String("to").pipe(Flag.withDescription("the folder to write (default: exported/STEP)"), Flag.withDefault("")),
-    force: Flag.Boolean("force").pipe(Flag.withDescription("replace a model folder that is there"), Flag.withDefault(false))
+    to: Flag.String("to").pipe(
+      Flag.withDescription("the folder to write (default: exported/STEP)"),
+      Flag.withDefault("")
+    ),
+    force: Flag.Boolean("force").pipe(
+      Flag.withDescription("replace a model folder that is there"),
+      Flag.withDefault(false)
+    )
   },
   Effect.fn("hone export")(function* ({ file, force, json, set, step: name, to }) {
     const loaded = yield* loadPlan({ file, sets: set, json })
     const kinds = ["export", "train"]
-    const step = yield* finishedStep(loaded, { file, step: name, kinds, why: "what can be exported is an export or a train step", json })
+    const step = yield* finishedStep(loaded, {
+      file,
+      step: name,
+      kinds,
+      why: "what can be exported is an export or a train step",
+      json
+    })
     const target = displayed(to === "" ? join("exported", name) : to)
     const taken = occupied(target, force)
     if (taken !== undefined) return yield* refuse(2, taken, json)
     const work = Effect.gen(function* () {
       const { attempt } = yield* Effect.promise(() => import("@hone/steps/attempt"))
-      const files = yield* attempt(() => (step.definition.kind === "export" ? filesOfExport(loaded, step) : filesOfTraining(loaded, step)))
+      const files = yield* attempt(() =>
+        step.definition.kind === "export" ? filesOfExport(loaded, step) : filesOfTraining(loaded, step)
+      )
       if (files === undefined) return yield* refuse(1, noTokenizer, json)
       const behind = { name: "hone.json", pieces: () => [bytesOf(provenance(loaded.pipeline, loaded.planned, name))] }
       const written = yield* attempt(() => writeModelFolder(target, [...files, behind]))
@@ -96,7 +110,16 @@ export const exportVerb = Command.make(
     if (json) return printJson({ folder: target, files: written, python })
     const total = written.reduce((sum, each) => sum + each.bytes, 0)
     print(`wrote ${paint("bold", target)}: ${written.length} files, ${bytes(total)}`)
-    print(table(written.map((each) => [`  ${each.name}`, bytes(each.bytes)]), ["left", "right"]))
+    print(
+      table(
+        written.map((each) => [`  ${each.name}`, bytes(each.bytes)]),
+        ["left", "right"]
+      )
+    )
     print(["", "load it with", ...python.map((line) => `  ${line}`)].join("\n"))
   })
-).pipe(Command.withDescription("Write the folder of an export step, or of a train step's model, for Hugging Face's transformers to load"))
+).pipe(
+  Command.withDescription(
+    "Write the folder of an export step, or of a train step's model, for Hugging Face's transformers to load"
+  )
+)

@@ -37,11 +37,18 @@ export const graphVerb = Command.make(
     file: Flags.file,
     set: Flags.set,
     json: Flags.json,
-    format: Flag.Literals("format", ["text", "mermaid"]).pipe(Flag.withDescription("text, or mermaid for Markdown"), Flag.withDefault("text"))
+    format: Flag.Literals("format", ["text", "mermaid"]).pipe(
+      Flag.withDescription("text, or mermaid for Markdown"),
+      Flag.withDefault("text")
+    )
   },
   Effect.fn("hone graph")(function* ({ file, format, json, set }) {
     const { pipeline, planned } = yield* loadPlan({ file, sets: set, json })
-    if (json) printJson({ steps: pipeline.steps.map(({ definition, name }) => ({ name, kind: definition.kind })), edges: edges(pipeline) })
+    if (json)
+      printJson({
+        steps: pipeline.steps.map(({ definition, name }) => ({ name, kind: definition.kind })),
+        edges: edges(pipeline)
+      })
     else print(format === "mermaid" ? mermaid(pipeline) : text(pipeline, planned))
   })
 ).pipe(Command.withDescription("Draw the steps and what flows between them"))

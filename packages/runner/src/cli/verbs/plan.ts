@@ -22,7 +22,12 @@ const styles = { hit: "dim", run: "green", maybe: "yellow", absent: "dim", not_n
 const stageRows = (step: PlannedStep) =>
   step.stages.length < 2
     ? []
-    : step.stages.map((stage) => [paint("dim", `  ${stage.name}`), "", paint(styles[stage.verdict], stage.verdict.replace("_", " ")), paint("dim", stage.reason)])
+    : step.stages.map((stage) => [
+        paint("dim", `  ${stage.name}`),
+        "",
+        paint(styles[stage.verdict], stage.verdict.replace("_", " ")),
+        paint("dim", stage.reason)
+      ])
 
 export const renderPlan = (plan: Plan): string => {
   const rows = plan.steps.flatMap((step) => [

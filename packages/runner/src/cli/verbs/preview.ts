@@ -22,7 +22,12 @@ const tokenizerOf = (step: PlannedStep, steps: ReadonlyArray<PlannedStep>): Outp
   return named.find((artifact) => digests.has(artifact.content)) ?? named[0]
 }
 
-const shown = async (folder: StoreFolder, rows: OutputArtifact, tokenizer: OutputArtifact | undefined, count: number) => {
+const shown = async (
+  folder: StoreFolder,
+  rows: OutputArtifact,
+  tokenizer: OutputArtifact | undefined,
+  count: number
+) => {
   const { previewRows } = await import("@hone/steps/tokenize/preview")
   const at = (artifact: OutputArtifact) => ({ path: blobPath(folder, artifact.blob), blob: artifact.blob })
   return previewRows(at(rows), tokenizer === undefined ? undefined : at(tokenizer), count)
@@ -43,7 +48,8 @@ export const previewVerb = Command.make(
     if (step === undefined) return yield* unknownStep(file, name, planned, json)
     const rows = rowsOf(step)
     if (rows === undefined) {
-      const why = step.verdict === "hit" ? `a ${step.kind} step makes no rows` : `${name} has no result yet: ${step.reason}`
+      const why =
+        step.verdict === "hit" ? `a ${step.kind} step makes no rows` : `${name} has no result yet: ${step.reason}`
       printError(`${why}\n  preview an ingest, tokenize or split step after \`hone run ${file}\``)
       return yield* new Exit({ code: 1 })
     }
@@ -51,9 +57,15 @@ export const previewVerb = Command.make(
     if (json) return printJson({ step: name, rows: found })
     const blocks = found.map((row) => {
       const title = `${paint("dim", row.row_id)}${row.label === undefined ? "" : `  ${paint("cyan", row.label)}`}`
-      const tokens = row.tokens?.map((token, i) => (i % 2 === 0 ? paint("cyan", token) : paint("green", token))).join(" ")
+      const tokens = row.tokens
+        ?.map((token, i) => (i % 2 === 0 ? paint("cyan", token) : paint("green", token)))
+        .join(" ")
       const cut = row.truncated === true ? paint("yellow", ` (cut to ${row.tokens?.length ?? 0} tokens)`) : ""
-      return [title, ...(row.text === undefined ? [] : [row.text]), ...(tokens === undefined ? [] : [`${tokens}${cut}`])].join("\n")
+      return [
+        title,
+        ...(row.text === undefined ? [] : [row.text]),
+        ...(tokens === undefined ? [] : [`${tokens}${cut}`])
+      ].join("\n")
     })
     print(blocks.join("\n\n"))
   })

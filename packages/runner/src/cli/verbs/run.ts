@@ -20,7 +20,8 @@ import { renderEnd, verdictOf } from "../Summary.ts"
 import type { Screen } from "../live/Screen.ts"
 import { openScreen } from "../live/Screen.ts"
 
-const runId = (at: Date) => `${at.toISOString().slice(0, 19).replace(/[-:]/gu, "").replace("T", "-")}-${randomBytes(2).toString("hex")}`
+const runId = (at: Date) =>
+  `${at.toISOString().slice(0, 19).replace(/[-:]/gu, "").replace("T", "-")}-${randomBytes(2).toString("hex")}`
 
 const cached = (step: PlannedStep): StepOutcome => ({
   name: step.name,
@@ -44,7 +45,9 @@ const lastKeysOf = (steps: ReadonlyArray<StepOutcome>) =>
     steps.map((step) => [
       step.name,
       Object.fromEntries(
-        step.stages.flatMap(({ key, outcome, stage }) => (key === null || outcome === "failed" ? [] : [[stage, key] as const]))
+        step.stages.flatMap(({ key, outcome, stage }) =>
+          key === null || outcome === "failed" ? [] : [[stage, key] as const]
+        )
       )
     ])
   )
@@ -68,7 +71,18 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
   const remember = (ended: RunRecord["ended"], seconds: number) => {
     const ok = ended === "completed"
     const file = fileInHome(folder, options.file)
-    writeRun(folder, { version: 1, id, pipeline: pipeline.name, file, sets: options.sets, started_at: new Date(started).toISOString(), seconds, ok, ended, steps })
+    writeRun(folder, {
+      version: 1,
+      id,
+      pipeline: pipeline.name,
+      file,
+      sets: options.sets,
+      started_at: new Date(started).toISOString(),
+      seconds,
+      ok,
+      ended,
+      steps
+    })
     writeLastKeys(folder, options.file, lastKeysOf(steps))
   }
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - started) / 1000)
@@ -81,14 +95,28 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
     }
   } else {
     sweepAttempts(folder)
-    yield* runSteps({ prepared, planned, last, folder, cores: availableParallelism(), show: emit, ended: (step) => steps.push(step) }).pipe(
+    yield* runSteps({
+      prepared,
+      planned,
+      last,
+      folder,
+      cores: availableParallelism(),
+      show: emit,
+      ended: (step) => steps.push(step)
+    }).pipe(
       Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
       Effect.scoped,
       Effect.catchTag("EngineMissing", Effect.die), // loading the plan has met it already
       Effect.onInterrupt(() =>
         Effect.map(elapsed, (seconds) => {
           remember("interrupted", seconds)
-          emit({ event: "end", ok: false, run: id, seconds, steps: steps.map(({ name, outcome, seconds: took }) => ({ name, outcome, seconds: took })) })
+          emit({
+            event: "end",
+            ok: false,
+            run: id,
+            seconds,
+            steps: steps.map(({ name, outcome, seconds: took }) => ({ name, outcome, seconds: took }))
+          })
           screen.interrupted()
         })
       )

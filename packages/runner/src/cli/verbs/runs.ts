@@ -12,7 +12,13 @@ const shownRuns = 20
 const list = (runs: ReadonlyArray<RunRecord>): string => {
   const rows = runs.slice(0, shownRuns).map((run) => {
     const ran = run.steps.filter((step) => step.outcome === "ran").map((step) => step.name)
-    return [run.id, run.ok ? run.ended : paint("red", run.ended), duration(run.seconds), ran.length === 0 ? paint("dim", "nothing ran") : ran.join(", "), paint("dim", run.sets.join(" "))]
+    return [
+      run.id,
+      run.ok ? run.ended : paint("red", run.ended),
+      duration(run.seconds),
+      ran.length === 0 ? paint("dim", "nothing ran") : ran.join(", "),
+      paint("dim", run.sets.join(" "))
+    ]
   })
   const more = runs.length > shownRuns ? `\n... and ${runs.length - shownRuns} older` : ""
   return `${table([["run", "ended", "took", "ran", ""], ...rows])}${more}`
@@ -21,12 +27,24 @@ const list = (runs: ReadonlyArray<RunRecord>): string => {
 const one = (run: RunRecord): string =>
   [
     `${run.id}  ${run.pipeline}  ${run.ended} in ${duration(run.seconds)}  ${run.sets.map((set) => `--set ${set}`).join(" ")}`.trimEnd(),
-    table(run.steps.map((step) => [step.name, paint("dim", step.kind), step.outcome, step.seconds > 0 ? duration(step.seconds) : "", paint("dim", step.reason)]))
+    table(
+      run.steps.map((step) => [
+        step.name,
+        paint("dim", step.kind),
+        step.outcome,
+        step.seconds > 0 ? duration(step.seconds) : "",
+        paint("dim", step.reason)
+      ])
+    )
   ].join("\n")
 
 export const runsVerb = Command.make(
   "runs",
-  { file: Flags.file, run: Argument.String("run").pipe(Argument.withDescription("the id of one run"), Argument.optional), json: Flags.json },
+  {
+    file: Flags.file,
+    run: Argument.String("run").pipe(Argument.withDescription("the id of one run"), Argument.optional),
+    json: Flags.json
+  },
   Effect.fn("hone runs")(function* ({ file, json, run: wanted }) {
     const folder = storeFolder(homeOf(file))
     const runs = readRuns(folder).filter((run) => run.file === fileInHome(folder, file))

@@ -27,7 +27,11 @@ const open = async (folder: StoreFolder, name: string, artifact: OutputArtifact,
   const { readTable } = await import("@hone/steps/arrow/reader")
   const { typeName } = await import("@hone/steps/arrow/digest")
   const arrow = readTable({ path: blobPath(folder, artifact.blob), blob: artifact.blob })
-  const columns = arrow.schema.fields.map((field) => ({ name: field.name, type: typeName(field.type), nullable: field.nullable }))
+  const columns = arrow.schema.fields.map((field) => ({
+    name: field.name,
+    type: typeName(field.type),
+    nullable: field.nullable
+  }))
   const first = Array.from({ length: Math.min(count, arrow.numRows) }, (_, row) => {
     const values = columns.map(({ name }) => [name, plain(arrow.getChild(name)?.get(row))] as const)
     return Object.fromEntries(values)
@@ -45,10 +49,13 @@ const plain = (value: unknown): unknown => {
 const cell = (value: unknown): string => {
   if (value === null || value === undefined) return paint("dim", "null")
   if (Array.isArray(value)) {
-    const shown = value.slice(0, 6).map((n) => (typeof n === "number" && !Number.isInteger(n) ? n.toFixed(3) : String(n)))
+    const shown = value
+      .slice(0, 6)
+      .map((n) => (typeof n === "number" && !Number.isInteger(n) ? n.toFixed(3) : String(n)))
     return `[${shown.join(" ")}${value.length > 6 ? ` ... ${value.length}` : ""}]`
   }
-  const text = typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(5) : String(value).replace(/\s+/gu, " ")
+  const text =
+    typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(5) : String(value).replace(/\s+/gu, " ")
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
@@ -70,7 +77,10 @@ const render = (step: PlannedStep, records: ReadonlyArray<ActionRecord>, outputs
   const counts = Object.assign({}, ...records.map((record) => record.counts)) as Record<string, unknown>
   if (Object.keys(counts).length > 0) out.push("", "counts", table(factLines(counts)))
   for (const { artifact, columns, first, name, rows } of outputs) {
-    out.push("", `${paint("bold", name)}: ${rows} rows, ${bytes(artifact.bytes)}  ${paint("dim", columns.map((column) => `${column.name} ${column.type}`).join(", "))}`)
+    out.push(
+      "",
+      `${paint("bold", name)}: ${rows} rows, ${bytes(artifact.bytes)}  ${paint("dim", columns.map((column) => `${column.name} ${column.type}`).join(", "))}`
+    )
     if (name === "comparison") out.push(renderComparison(step.name, artifact.facts))
     else if (Object.keys(artifact.facts).length > 0) out.push(table(factLines(artifact.facts)))
     if (first.length > 0) {
@@ -102,12 +112,20 @@ export const showVerb = Command.make(
       return yield* new Exit({ code: 1 })
     }
     const artifacts = records.flatMap((record) => Object.entries(record.outputs))
-    const outputs = yield* Effect.promise(() => Promise.all(artifacts.map(([output, artifact]) => open(folder, output, artifact, rows))))
+    const outputs = yield* Effect.promise(() =>
+      Promise.all(artifacts.map(([output, artifact]) => open(folder, output, artifact, rows)))
+    )
     if (!json) return print(render(step, records, outputs))
     const shown: ShowJson = {
       step: name,
       kind: step.kind,
-      outputs: outputs.map((output) => ({ name: output.name, rows: output.rows, bytes: output.artifact.bytes, columns: output.columns, facts: output.artifact.facts })),
+      outputs: outputs.map((output) => ({
+        name: output.name,
+        rows: output.rows,
+        bytes: output.artifact.bytes,
+        columns: output.columns,
+        facts: output.artifact.facts
+      })),
       counts: Object.assign({}, ...records.map((record) => record.counts)) as Record<string, unknown>,
       metrics: metricsOf(outputs)
     }

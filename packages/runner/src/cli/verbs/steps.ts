@@ -25,8 +25,18 @@ type JsonSchema = {
 
 const bounds = (schema: JsonSchema): string => {
   const all = Object.assign({}, schema, ...(schema.allOf ?? [])) as JsonSchema
-  const low = all.exclusiveMinimum !== undefined ? `> ${all.exclusiveMinimum}` : all.minimum !== undefined && all.minimum > -9e15 ? `>= ${all.minimum}` : ""
-  const high = all.exclusiveMaximum !== undefined ? `< ${all.exclusiveMaximum}` : all.maximum !== undefined && all.maximum < 9e15 ? `<= ${all.maximum}` : ""
+  const low =
+    all.exclusiveMinimum !== undefined
+      ? `> ${all.exclusiveMinimum}`
+      : all.minimum !== undefined && all.minimum > -9e15
+        ? `>= ${all.minimum}`
+        : ""
+  const high =
+    all.exclusiveMaximum !== undefined
+      ? `< ${all.exclusiveMaximum}`
+      : all.maximum !== undefined && all.maximum < 9e15
+        ? `<= ${all.maximum}`
+        : ""
   return [low, high].filter((text) => text !== "").join(", ")
 }
 
@@ -36,7 +46,9 @@ export const typeText = (schema: JsonSchema): string => {
   if (schema.enum !== undefined) return schema.enum.join(" | ")
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(" | ")
   if (schema.properties !== undefined) {
-    return `{ ${Object.entries(schema.properties).map(([name, inner]) => `${name}: ${typeText(inner)}`).join(", ")} }`
+    return `{ ${Object.entries(schema.properties)
+      .map(([name, inner]) => `${name}: ${typeText(inner)}`)
+      .join(", ")} }`
   }
   if (schema.items !== undefined) return `[${typeText(schema.items)}]`
   const range = bounds(schema)
@@ -58,21 +70,38 @@ const describe = (step: Step) => {
 
 const render = (step: Step): string => {
   const { inputs, main, outputs, params } = describe(step)
-  const ports = Object.entries(inputs).map(([name, port]) => [`  ${name}`, port.accepts.join(" | "), `${port.optional === true ? "optional: " : ""}${port.description}`])
-  const made = Object.entries(outputs).map(([name, port]) => [`  ${name}`, port.kind, `${name === main ? "main: " : ""}${port.description}`])
+  const ports = Object.entries(inputs).map(([name, port]) => [
+    `  ${name}`,
+    port.accepts.join(" | "),
+    `${port.optional === true ? "optional: " : ""}${port.description}`
+  ])
+  const made = Object.entries(outputs).map(([name, port]) => [
+    `  ${name}`,
+    port.kind,
+    `${name === main ? "main: " : ""}${port.description}`
+  ])
   const rows = params.map((param) => [
     `  ${param.name}`,
     param.type,
     "default" in param ? `default ${JSON.stringify(param.default)}` : param.optional === true ? "optional" : "required",
     `${param.description}${param.source === undefined ? "" : paint("dim", ` (${param.source})`)}${param.role === "operational" ? paint("dim", " [not in the cache key]") : ""}`
   ])
-  const part = (title: string, lines: ReadonlyArray<ReadonlyArray<string>>) => (lines.length === 0 ? [] : [`\n${title}`, table(lines)])
-  return [`${paint("bold", step.kind)}: ${step.summary}`, ...part("inputs", ports), ...part("outputs", made), ...part("params", rows)].join("\n")
+  const part = (title: string, lines: ReadonlyArray<ReadonlyArray<string>>) =>
+    lines.length === 0 ? [] : [`\n${title}`, table(lines)]
+  return [
+    `${paint("bold", step.kind)}: ${step.summary}`,
+    ...part("inputs", ports),
+    ...part("outputs", made),
+    ...part("params", rows)
+  ].join("\n")
 }
 
 export const stepsVerb = Command.make(
   "steps",
-  { kind: Argument.String("kind").pipe(Argument.withDescription("one kind, with its params"), Argument.optional), json: Flags.json },
+  {
+    kind: Argument.String("kind").pipe(Argument.withDescription("one kind, with its params"), Argument.optional),
+    json: Flags.json
+  },
   Effect.fn("hone steps")(function* ({ json, kind }) {
     if (kind._tag === "None") {
       if (json) return printJson({ steps: Object.values(registry).map(describe) })
