@@ -7,7 +7,7 @@ export type InputFeeds = (rows: ReadonlyArray<number>) => Feeds
 
 /** Token ids, padded to a multiple of 8. */
 export const tokenFeeds =
-  ({ inputIds, lengths }: Tokens, padTokenId: number): InputFeeds =>
+  ({ inputIds, lengths }: Pick<Tokens, "inputIds" | "lengths">, padTokenId: number): InputFeeds =>
   (rows) => {
     const length = paddedLength(rows.map((row) => lengths[row]!))
     const shape = [rows.length, length]
