@@ -298,6 +298,8 @@ function initOptimizer(model: Model): ProgramFunction {
 
 export interface FeaturesOptions {
   readonly config: BertConfig
+  /** Left out: starts from token ids. Otherwise from the hidden states in front of this block, as `until` of another program left them. */
+  readonly from?: number | undefined
   /** Where to stop: in front of a block (num_hidden_layers: the last hidden state), or pooled rows. */
   readonly until: Cut
   /** How rows are pooled, where they are. */
@@ -307,16 +309,16 @@ export interface FeaturesOptions {
 
 /** A program with one function. */
 export interface FeaturesProgram extends Program {
-  /** Parameters in front of the cut: write them before anything runs. */
+  /** Parameters between start and cut: write them before anything runs. */
   readonly parameters: ReadonlyArray<WeightSpec>
 }
 
 /**
  * Builds the part of a BERT in front of a cut, as in evaluation. One function, `features`:
  * {input_ids, attention_mask, token_type_ids if asked for} -> {hidden [B, T, C]} or {pooled [B, C]}: what `classifierProgram` is fed
- * after the same cut.
+ * after the same cut. With `from`, {hidden, attention_mask} are fed instead of token ids.
  */
-export function featuresProgram({ config, pooling = "mean", token_types, until }: FeaturesOptions): FeaturesProgram {
+export function featuresProgram({ config, from, pooling = "mean", token_types, until }: FeaturesOptions): FeaturesProgram {
   const graph = new Graph()
   const shapes = new Map(classifierModelWeights(config, { pooling, labels: 1 }).map((spec) => [spec.name, spec]))
   const used = new Set<string>()
@@ -326,10 +328,10 @@ export function featuresProgram({ config, pooling = "mean", token_types, until }
     return g.read(graph.variable(name, shapes.get(name)!.shape))
   }
   const context: BertContext = { g, config, weight, dropoutAt: () => undefined }
-  const { rows, ...from } = encoderInput(context, undefined, token_types === true)
-  let { x } = from
+  const { rows, ...input } = encoderInput(context, from, token_types === true)
+  let { x } = input
   const blocks = until === "pooled" ? config.num_hidden_layers : until
-  for (let block = 0; block < blocks; block++) x = bertBlock(context, rows, block, x)
+  for (let block = from ?? 0; block < blocks; block++) x = bertBlock(context, rows, block, x)
   const fetches: Record<string, Tensor> =
     until === "pooled"
       ? { pooled: bertPool(context, rows, pooling, x) }

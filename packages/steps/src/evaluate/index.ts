@@ -1,7 +1,7 @@
 import type { InputPort, PortType } from "@hone/core/Port"
 import { makeStaged } from "@hone/core/Step"
 import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
-import { type FeatureCut, featuresBytes, featuresStage, inMegabytes } from "../features/stage.ts"
+import { type FeatureCut, featuresBytes, featuresStage, inMegabytes, isPartlyFrozen, partialCut } from "../features/stage.ts"
 import { engineParts } from "../tensors/parts.ts"
 import { EvaluateParams } from "./params.ts"
 
@@ -18,11 +18,17 @@ const tokens = (description: string): InputPort => ({
 
 const hasNoHead = (model: Facts): boolean => model["head"] === null
 
-/** One vector a row: for the probe as asked for, for a head over frozen blocks as the head reads it. */
+/**
+ * One vector a row: for the probe as asked for, for a head over frozen blocks as the head reads it. For a head over blocks that
+ * were tuned, the hidden states in front of the first of them.
+ */
 const cutOf = (params: EvaluateParams, model: Facts): FeatureCut => {
+  if (!hasNoHead(model) && model["strategy"] !== "head") return partialCut(model)
   const headPooling = model["head"] === "pooler" ? "cls" : "mean"
   return { cut: Number(model["blocks"] ?? 0), pooled: hasNoHead(model) ? params.pooling : headPooling }
 }
+
+const hiddenCut = (_: EvaluateParams, model: Facts): FeatureCut => partialCut(model)
 
 const rowsApply = (
   params: EvaluateParams,
@@ -30,9 +36,19 @@ const rowsApply = (
 ): Applies => {
   const size = inMegabytes(featuresBytes(cutOf(params, model), model, rows))
   if (hasNoHead(model)) return { run: true, reason: `the model has no head: probed on one vector a row (${size})` }
-  return model["strategy"] === "head"
-    ? { run: true, reason: `all blocks are frozen: one vector a row, shared with the base (${size})` }
+  if (model["strategy"] === "head")
+    return { run: true, reason: `all blocks are frozen: one vector a row, shared with the base (${size})` }
+  return isPartlyFrozen(model, rows)
+    ? { run: true, reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks are as in the base: shared (${size})` }
     : { run: false, reason: "the model's blocks were tuned: nothing to share" }
+}
+
+/** A base whose lower blocks a training will freeze: their output serves the probe, the training and the tuned model. */
+const hiddenApplies = (_: EvaluateParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
+  if (!hasNoHead(model)) return { run: false, reason: "the model has its own head: no probe" }
+  if (!isPartlyFrozen(model, rows)) return { run: false, reason: "no training of this model shares its lower blocks" }
+  const size = inMegabytes(featuresBytes(partialCut(model), model, rows))
+  return { run: true, reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks will be frozen: shared with training (${size})` }
 }
 
 const fitApplies = (params: EvaluateParams, facts: { readonly model: Facts; readonly rows: Facts }): Applies =>
@@ -91,8 +107,22 @@ export const evaluate = makeStaged({
     faults: [...fitFaults(context), ...labelFaults(context)]
   }),
   stages: [
-    featuresStage<EvaluateParams>({ name: "features_rows", rows: "rows", cut: cutOf, applies: rowsApply }),
-    featuresStage<EvaluateParams>({ name: "features_fit", rows: "fit", cut: cutOf, applies: fitApplies }),
+    featuresStage<EvaluateParams>({ name: "hidden_rows", rows: "rows", cut: hiddenCut, applies: hiddenApplies }),
+    featuresStage<EvaluateParams>({ name: "hidden_fit", rows: "fit", cut: hiddenCut, applies: hiddenApplies }),
+    featuresStage<EvaluateParams>({
+      name: "features_rows",
+      rows: "rows",
+      cut: cutOf,
+      applies: rowsApply,
+      startsFrom: "hidden_rows"
+    }),
+    featuresStage<EvaluateParams>({
+      name: "features_fit",
+      rows: "fit",
+      cut: cutOf,
+      applies: fitApplies,
+      startsFrom: "hidden_fit"
+    }),
     {
       name: "predictions",
       numerics: true,
@@ -113,9 +143,10 @@ export const evaluate = makeStaged({
     {
       name: "rivals",
       params: () => ({}),
+      // Texts and labels: another max_length or tokenizer changes no bag of words.
       inputs: {
-        rows: { from: { port: "rows" } },
-        fit: { from: { port: "fit" } }
+        rows: { from: { port: "rows" }, view: () => "examples" },
+        fit: { from: { port: "fit" }, view: () => "examples" }
       },
       outputs: { rivals: { kind: "predictions", description: "the majority class and a bag of words" } },
       module: "steps/evaluate/run-rivals",

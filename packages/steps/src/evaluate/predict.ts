@@ -1,4 +1,4 @@
-import { type BertConfig, classifierProgram, defaultAdamW } from "@hone/nn"
+import { type BertConfig, classifierProgram, type Cut, defaultAdamW } from "@hone/nn"
 import { Effect } from "effect"
 import type { Head } from "../artifacts/manifest.ts"
 import type { Model } from "../artifacts/model.ts"
@@ -15,8 +15,8 @@ export interface Prediction {
   /** [rows] tokens of each */
   readonly lengths: Int32Array
   readonly feeds: InputFeeds
-  /** Whether `feeds` gives pooled rows instead of token ids. */
-  readonly pooled: boolean
+  /** Where what `feeds` gives stands in the model; undefined for token ids. */
+  readonly cut: Cut | undefined
   readonly batchSize: number
   readonly done: (rows: number) => void
 }
@@ -49,12 +49,12 @@ export const predict = (work: Prediction) =>
   )
 
 /** The classifier; only its evaluation is run, and nothing of it trains. */
-const programOf = ({ config, head, pooled }: Prediction) =>
+const programOf = ({ config, cut, head }: Prediction) =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: 0 },
     trainable: (name) => name.startsWith("classifier."),
-    cut: pooled ? "pooled" : undefined,
+    cut,
     optimizer: defaultAdamW,
     max_grad_norm: null
   })

@@ -59,8 +59,10 @@ it.effect("a tuned model predicts what its training saw in the best evaluation",
         seed: 5
       })
       const model = tuned.outputs["model"]!
-      const pooled = choice.strategy === "head" ? yield* features("features_rows", model, rows) : {}
-      const outcome = yield* predictions({ model, rows, ...pooled })
+      const kept = yield* features("features_rows", model, rows)
+      const outcome = yield* predictions({ model, rows, ...kept })
+      const uncached = read(yield* predictions({ model, rows }))
+      uncached.scores.flat().forEach((score, at) => assert.closeTo(read(outcome).scores.flat()[at]!, score, 1e-5))
       const facts = tuned.reported["history"]!.facts
       assert.closeTo(logLoss(read(outcome), ["neg", "pos"]), Number(facts["best_loss"]), 1e-5)
       assert.deepStrictEqual(outcome.reported["predictions"]!.facts["labels"], ["neg", "pos"])

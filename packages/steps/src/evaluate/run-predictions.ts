@@ -7,7 +7,7 @@ import { attempt } from "../attempt.ts"
 import { labelColumn, strings } from "../arrow/reader.ts"
 import { readFeatures } from "../features/read.ts"
 import { stageEngine } from "../tensors/engine.ts"
-import { inputFeeds, targetsOf } from "../tensors/examples.ts"
+import { cutOfFeatures, inputFeeds, targetsOf } from "../tensors/examples.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import type { EvaluateParams } from "./params.ts"
 import { predict } from "./predict.ts"
@@ -64,7 +64,7 @@ const byHead = Effect.fnUntraced(function* ({ config, context, head, model, rows
     engine,
     lengths: rows.lengths,
     feeds,
-    pooled: features !== undefined,
+    cut: cutOfFeatures(features),
     batchSize: (context.params as EvaluateParams).batch_size,
     done: (done) => context.progress({ done, total, unit: "rows" })
   })

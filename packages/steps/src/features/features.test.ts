@@ -57,8 +57,23 @@ it("probing a base, training a head alone and evaluating that head are one key",
     ["features_rows", base],
     ["features_rows", tuned]
   ] as const) {
-    assert.deepInclude(keyOf(evaluate, name, model, rows), expected)
+    const { hidden: _derived, ...views } = keyOf(evaluate, name, model, rows).views
+    assert.deepInclude({ ...keyOf(evaluate, name, model, rows), views }, expected)
   }
+})
+
+it("a probe of a base whose blocks will be frozen, training over them and the tuned model start from one key", () => {
+  const head = { pooling: "mean", labels: ["a", "b"], dropout: 0 } as const
+  const tuned = tinyModel(bench, { strategy: { partial: { last_blocks: 1 } }, frozen_blocks: 2, head })
+  const { applies: _, ...expected } = keyOf(train, "features_train", partial, rows)
+  assert.deepStrictEqual(expected.views, { model: "prefix/2", rows: "inputs" })
+  assert.deepInclude(keyOf(evaluate, "hidden_rows", partial, rows), expected)
+  const { views, ...ofTuned } = keyOf(evaluate, "features_rows", tuned, rows)
+  assert.deepInclude({ ...ofTuned, views: { model: views["model"], rows: views["rows"] } }, expected)
+  assert.isTrue(ofTuned.applies.run)
+  // A base that nothing freezes has no lower part to share; a tuned model is not probed.
+  assert.isFalse(keyOf(evaluate, "hidden_fit", base, rows).applies.run)
+  assert.isFalse(keyOf(evaluate, "hidden_fit", tuned, rows).applies.run)
 })
 
 it("no param but the pooling of a head changes the key", () => {
@@ -90,6 +105,26 @@ it("the plan says whether keeping them pays, with the size on disk", () => {
   })
   assert.deepStrictEqual(applies(partial, {}, { ...rows, facts: {} }), { run: false, reason: "no rows at `train`" })
 })
+
+for (const engine of new Set([testEngine, nativeEngine() ?? testEngine])) {
+  it.effect(`one vector a row comes out the same from hidden states that are there as from token ids: ${engine.engine}`, () =>
+    Effect.gen(function* () {
+      const inputs = { model: partial, rows }
+      const pooled = (more: Record<string, InputArtifact>) =>
+        Effect.map(
+          runStage(bench, evaluate, { stage: "features_rows", engine, inputs: { ...inputs, ...more } }),
+          ({ outputs }) => float32Lists(readTable(outputs["features_rows"]!), "hidden")
+        )
+      const { outputs } = yield* runStage(bench, evaluate, { stage: "hidden_rows", engine, inputs })
+      const direct = yield* pooled({})
+      const shared = yield* pooled({ hidden: outputs["hidden_rows"]! })
+      assert.strictEqual(shared.length, 20)
+      shared.forEach((vector, row) =>
+        vector.forEach((value, at) => assert.closeTo(value, direct[row]![at]!, 1e-5))
+      )
+    })
+  )
+}
 
 it.effect("a row's features hang on no other row, and hold its real tokens alone", () =>
   Effect.gen(function* () {

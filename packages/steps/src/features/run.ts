@@ -1,14 +1,15 @@
-import type { OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
+import type { InputArtifact, OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
 import type { Facts, StageRun } from "@hone/core/Step"
 import { type BertConfig, featuresProgram, parseBertConfig, type Session } from "@hone/nn"
 import { Effect } from "effect"
-import { type Model, readModel } from "../artifacts/model.ts"
+import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { listFloat32, offsetsOf, utf8 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import { evaluationBatches } from "../tensors/batches.ts"
 import { breathe, openSession, stageEngine } from "../tensors/engine.ts"
-import { type InputFeeds, tokenFeeds } from "../tensors/feeds.ts"
+import { inputFeeds } from "../tensors/examples.ts"
+import type { InputFeeds } from "../tensors/feeds.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import type { FeatureCut } from "./stage.ts"
 
@@ -28,9 +29,12 @@ export const runFeatures = (name: string, cut: (params: any, model: Facts) => Fe
     const engine = yield* stageEngine(context.engine)
     const output = yield* Effect.scoped(
       Effect.gen(function* () {
-        const session = yield* openSession(engine, programOf(config, chosen))
-        yield* attempt(() => session.write(weightsOf(model, config, chosen)))
-        return yield* attempt(() => computeFeatures({ chosen, config, context, name, session, tokens }))
+        const start = context.inputs["hidden"]
+        const program = programOf(config, chosen, start)
+        const session = yield* openSession(engine, program)
+        yield* attempt(() => session.write(new Map(program.parameters.map(({ name }) => [name, model.read(name)]))))
+        const feeds = yield* attempt(() => inputFeeds(tokens, start, config))
+        return yield* attempt(() => computeFeatures({ chosen, config, context, feeds, name, session, tokens }))
       })
     )
     const result: StageResult = {
@@ -41,29 +45,27 @@ export const runFeatures = (name: string, cut: (params: any, model: Facts) => Fe
     return result
   })
 
-const programOf = (config: BertConfig, { cut, pooled }: FeatureCut) =>
+const programOf = (config: BertConfig, { cut, pooled }: FeatureCut, start: InputArtifact | undefined) =>
   featuresProgram({
     config,
+    from: start === undefined ? undefined : Number(start.facts["cut"]),
     until: pooled === null ? cut : "pooled",
     pooling: pooled === "cls" ? "pooler" : "mean"
   })
-
-const weightsOf = (model: Model, config: BertConfig, chosen: FeatureCut): Map<string, Float32Array> =>
-  new Map(programOf(config, chosen).parameters.map(({ name }) => [name, model.read(name)]))
 
 interface Work {
   readonly chosen: FeatureCut
   readonly config: BertConfig
   readonly context: StageContext
+  readonly feeds: InputFeeds
   readonly name: string
   readonly session: Session
   readonly tokens: Tokens
 }
 
 /** Walks the rows, longest first, and writes what each keeps: readers join by row_id. */
-const computeFeatures = async ({ chosen, config, context, name, session, tokens }: Work): Promise<OutputArtifact> => {
+const computeFeatures = async ({ chosen, config, context, feeds, name, session, tokens }: Work): Promise<OutputArtifact> => {
   const writer = new TableWriter(context.folder, `${name}.arrow`)
-  const feeds = tokenFeeds(tokens, config.pad_token_id)
   const gathered = new Gathered(writer)
   let done = 0
   try {

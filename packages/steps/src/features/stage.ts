@@ -21,6 +21,11 @@ export interface FeaturesStage<P> {
   readonly rows: string
   readonly cut: (params: P, model: Facts) => FeatureCut
   readonly applies: (params: P, facts: { readonly model: Facts; readonly rows: Facts }) => Applies
+  /**
+   * An earlier features stage of the step over the same rows, with hidden states in front of a lower block: where it applies,
+   * computing starts from them. The result is the same, so they are in no key.
+   */
+  readonly startsFrom?: string
 }
 
 type StageOptions<P> = Partial<Omit<Stage<P>, "name" | "run" | "module">> & Pick<Stage<P>, "name" | "run" | "module">
@@ -36,7 +41,10 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   intermediate: true,
   inputs: {
     model: { from: { port: "model" }, view: (params, facts) => viewOf(options.cut(params, facts)) },
-    rows: { from: { port: options.rows }, view: () => "inputs" }
+    rows: { from: { port: options.rows }, view: () => "inputs" },
+    ...(options.startsFrom === undefined
+      ? {}
+      : { hidden: { from: { stage: options.startsFrom, output: options.startsFrom }, derived: true as const } })
   },
   outputs: {
     [options.name]: { kind: "features", description: "hidden states of the frozen blocks, a row for each row" }
@@ -60,6 +68,15 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
 
 /** The part of a model that features hang on. */
 const viewOf = ({ cut, pooled }: FeatureCut): string => (pooled === null ? `prefix/${cut}` : `pooled/${pooled}`)
+
+/** The hidden states in front of the first block that the model's strategy trains: what a partly frozen model shares with its base. */
+export const partialCut = (model: Facts): FeatureCut => ({ cut: Number(model["frozen_blocks"] ?? 0), pooled: null })
+
+/** Whether a strategy leaves blocks in front of those that train, and their output is small enough to keep. */
+export const isPartlyFrozen = (model: Facts, rows: Facts): boolean => {
+  const { cut } = partialCut(model)
+  return cut > 0 && cut < Number(model["blocks"]) && featuresBytes(partialCut(model), model, rows) <= LARGEST_FEATURES_BYTES
+}
 
 /** Bytes of the artifact: float32 hidden states of every token, or one vector a row. */
 export const featuresBytes = ({ pooled }: FeatureCut, model: Facts, rows: Facts): number =>

@@ -12,6 +12,7 @@ import { takeRows } from "../arrow/take.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
 import { partFacts } from "../rows/partFacts.ts"
+import { viewsOf } from "../rows/views.ts"
 import type { Share, SplitParams } from "./params.ts"
 import { assignSides, findLeaks, type Sides, TEST, TRAIN, VALIDATION } from "./split.ts"
 
@@ -85,7 +86,7 @@ const write = (
     for (let start = 0; start === 0 || start < rows.length; start += BATCH_ROWS) {
       writer.writeBatch(takeRows(table, rows.subarray(start, start + BATCH_ROWS)))
     }
-    const views = table.getChild("input_ids") === null ? {} : { inputs: ["row_id", "input_ids"] }
+    const views = viewsOf(table.schema.fields.map(({ name }) => name))
     return writer.finish({ facts: partFacts(input.facts, table, rows), views })
   } catch (error) {
     writer.abandon()

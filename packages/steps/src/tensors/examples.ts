@@ -1,5 +1,5 @@
 import { type InputArtifact, StageError } from "@hone/core/Stage"
-import type { BertConfig } from "@hone/nn"
+import type { BertConfig, Cut } from "@hone/nn"
 import { Effect } from "effect"
 import { labelColumn } from "../arrow/reader.ts"
 import { readFeatures } from "../features/read.ts"
@@ -46,3 +46,7 @@ export const inputFeeds = (tokens: Tokens, features: InputArtifact | undefined, 
     ? hiddenFeeds(hidden, config.hidden_size)
     : pooledFeeds(hidden, config.hidden_size)
 }
+
+/** Where a program starts that is fed by `inputFeeds`; undefined for token ids. */
+export const cutOfFeatures = (features: InputArtifact | undefined): Cut | undefined =>
+  features === undefined ? undefined : features.facts["pooled"] === null ? Number(features.facts["cut"]) : "pooled"

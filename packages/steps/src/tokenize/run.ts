@@ -13,6 +13,7 @@ import { takeRows } from "../arrow/take.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
 import { partFacts } from "../rows/partFacts.ts"
+import { viewsOf } from "../rows/views.ts"
 import { fit, type FittedRow } from "./fit.ts"
 import type { TokenizeParams } from "./params.ts"
 import { loadTokenizer, type TextTokenizer } from "./TextTokenizer.ts"
@@ -149,7 +150,8 @@ const write = (
       ])
       writer.write({ ...Object.fromEntries(own), ...tokenColumns(fitted.slice(start, start + BATCH_ROWS)) })
     }
-    return writer.finish({ facts, views: { inputs: ["row_id", "input_ids"] } })
+    const made = Object.keys(tokenColumns([]))
+    return writer.finish({ facts, views: viewsOf([...table.schema.fields.map(({ name }) => name), ...made]) })
   } catch (error) {
     writer.abandon()
     throw error

@@ -45,10 +45,25 @@ const rowsOf = (texts: ReadonlyArray<string>): InputArtifact => {
 const run = (texts: ReadonlyArray<string>, params: object = {}) =>
   runStage(bench, tokenize, { with: { ...params }, inputs: { rows: rowsOf(texts), tokenizer } })
 
+/** The digests of the parts that readers hang on. */
+const viewsOf = (outcome: { readonly reported: Readonly<Record<string, { readonly views: object }>> }) =>
+  outcome.reported["tokens"]!.views as { readonly inputs: string; readonly examples: string }
+
 const idsOf = (outcome: { readonly outputs: Readonly<Record<string, InputArtifact>> }) =>
   reader.int32Lists(reader.readTable(outcome.outputs["tokens"]!), "input_ids").map((ids) => [...ids])
 
 describe("tokenize", () => {
+  it.effect("how texts are cut changes what a model reads, and not the examples that a bag of words reads", () =>
+    Effect.gen(function* () {
+      const texts = ["one two three four five six", "a fine film"]
+      const [long, short] = [yield* run(texts, { max_length: 16 }), yield* run(texts, { max_length: 6 })]
+      const other = yield* run(["one two three four five six", "a poor film"], { max_length: 16 })
+      expect(viewsOf(short).examples).toBe(viewsOf(long).examples)
+      expect(viewsOf(short).inputs).not.toBe(viewsOf(long).inputs)
+      expect(viewsOf(other).examples).not.toBe(viewsOf(long).examples)
+    })
+  )
+
   it.effect.skipIf(!hasGoldens)("gives the ids that Hugging Face's tokenizer gives", () =>
     Effect.gen(function* () {
       const { sentences } = JSON.parse(readFileSync(goldens, "utf8")) as {

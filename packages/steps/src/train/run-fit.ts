@@ -9,7 +9,7 @@ import { epochBatches } from "../tensors/batches.ts"
 import { openSession, stageEngine } from "../tensors/engine.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import { readCheckpoint } from "./checkpoint.ts"
-import { type Examples, inputFeeds, targetsOf } from "../tensors/examples.ts"
+import { cutOfFeatures, type Examples, inputFeeds, targetsOf } from "../tensors/examples.ts"
 import { fit } from "./fit.ts"
 import { initialHead, type InitialHead } from "./head.ts"
 import { bestOf, type HistoryRow, writeHistory } from "./history.ts"
@@ -145,8 +145,7 @@ const programOf = ({ config, features, head, model, params }: ProgramChoices): C
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
     trainable: (name) => isTrainable(model.manifest, head.pooling, name),
-    cut:
-      features === undefined ? undefined : features.facts["pooled"] === null ? Number(features.facts["cut"]) : "pooled",
+    cut: cutOfFeatures(features),
     dropout: {
       hidden: params.hidden_dropout ?? config.hidden_dropout_prob,
       attention: params.attention_dropout ?? config.attention_probs_dropout_prob
