@@ -41,8 +41,14 @@ const placing = (assembled: Assembled, overrides: ReadonlyArray<Override>) => {
   }
 }
 
+const deepest = 64
+
 /** Values that JSON cannot carry, and integers that a double does not hold, change silently if they are let through. */
 const refuseOddValues = (value: Json, path: Path, faults: FaultList): void => {
+  if (path.length > deepest) {
+    faults.add(path, "value", "depth", `nested more than ${deepest} levels deep`, "flatten it")
+    return
+  }
   if (typeof value === "number") {
     if (!Number.isFinite(value)) {
       faults.add(path, "value", "number", `${value} is not a number that a param can be`, "write a finite number")
@@ -117,7 +123,12 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
   })
   const names = new Set(expanded.instances.map((instance) => instance.name))
   const definitions = new Map(steps.map((step) => [step.name, step.definition]))
-  const resolved = steps.map((step) => ({ ...step, refs: resolveInputs(step, names, definitions, faults) }))
+  const resolved = steps.map((step) => {
+    const block = blocks[step.written]
+    // An `in` that is no map is told by the envelope: what it would name is not known.
+    const readable = isRecord(block) && (block["in"] === undefined || isRecord(block["in"]))
+    return { ...step, refs: readable ? resolveInputs(step, names, definitions, faults) : {} }
+  })
   const order = inRunningOrder(resolved, faults)
   if (faults.list.length > 0 || envelope === undefined) return refuse(faults.list, assembled.texts)
 

@@ -11,7 +11,7 @@ import type { Instance } from "./Matrix.ts"
 import { decodeBlock, isRecord, vocabulary } from "./SchemaFaults.ts"
 import { suggest } from "./Suggest.ts"
 
-const stepName = /^[A-Za-z_][A-Za-z0-9_-]*$/u
+const stepName = /^[A-Za-z][A-Za-z0-9_-]*$/u
 
 /** The first stage for one step: its name, its keys, and the kind that `uses` names. */
 export const decodeEnvelopeStep = (

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml"
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml"
 import type { Document, Node, Pair } from "yaml"
 import type { Fault } from "../Fault.ts"
 import type { Json } from "../Json.ts"
@@ -55,41 +55,83 @@ const find = (doc: Document, path: Path): Located => {
   return { node, keyRange }
 }
 
-/** Reads YAML 1.2 core with merge keys. Faults: everything that the reader refuses. */
+interface Positions {
+  readonly place: (from: number, to: number) => Place
+  readonly fault: (at: Place, message: string, hint: string) => Fault
+}
+
+const positionsIn = (file: string, text: string, counter: LineCounter): Positions => ({
+  place: (from, to) => {
+    const { col, line } = counter.linePos(from)
+    const end = text.indexOf("\n", from)
+    return { file, line, column: col, length: Math.max(1, Math.min(to, end === -1 ? text.length : end) - from) }
+  },
+  fault: (at, message, hint) => ({ ...at, code: "yaml", message, hint })
+})
+
+/** What the reader itself refuses or warns of. */
+const readingFaults = (doc: Document, { fault, place }: Positions): ReadonlyArray<Fault> => {
+  const errors = doc.errors.map((error) => {
+    const at = place(error.pos[0], error.pos[1])
+    // The reader recurses: a file nested thousands deep exhausts its stack.
+    if (error.message.includes("call stack")) return fault(at, "nested too deeply to be read", "flatten it")
+    return fault(at, `not valid YAML: ${error.message}`, yamlHints[error.code] ?? "")
+  })
+  const tags = doc.warnings
+    .filter((warning) => warning.code === "TAG_RESOLVE_FAILED")
+    .map((warning) =>
+      fault(place(warning.pos[0], warning.pos[1]), `not valid YAML here: ${warning.message}`, "remove the tag")
+    )
+  return [...errors, ...tags]
+}
+
+/** Aliases below their own anchor: the reader lets them through, and their value has no end. */
+const selfAliases = (doc: Document, { fault, place }: Positions): ReadonlyArray<Fault> => {
+  const faults: Array<Fault> = []
+  visit(doc, {
+    Alias: (_, alias, path) => {
+      const [from, to] = alias.range ?? [0, 1]
+      const target = path.find((node) => isNode(node) && "anchor" in node && node.anchor === alias.source)
+      if (target === undefined) return
+      const message = `\`*${alias.source}\` stands inside the anchor that it names`
+      faults.push(fault(place(from, to), message, "write the value there, or move the anchor"))
+    }
+  })
+  return faults
+}
+
+/** The place of the last alias: where a file that multiplies itself does it most. */
+const lastAlias = (doc: Document, { place }: Positions): Place => {
+  let range: readonly [number, number] = [0, 1]
+  visit(doc, { Alias: (_, alias) => void (range = alias.range ? [alias.range[0], alias.range[1]] : range) })
+  return place(range[0], range[1])
+}
+
+/** Reads YAML 1.2 core with merge keys. Faults: everything that the reader refuses, and what it should. */
 export const parseText = (
   file: string,
   text: string
 ): { document?: PipelineDocument; faults: ReadonlyArray<Fault> } => {
   const counter = new LineCounter()
-  const doc = parseDocument(text, { lineCounter: counter, merge: true, version: "1.2", prettyErrors: false })
-  const place = (from: number, to: number): Place => {
-    const { col, line } = counter.linePos(from)
-    const end = text.indexOf("\n", from)
-    return { file, line, column: col, length: Math.max(1, Math.min(to, end === -1 ? text.length : end) - from) }
-  }
-  const fault = (code: string, at: Place, message: string, hint: string): Fault => ({ ...at, code, message, hint })
-  if (doc.errors.length > 0) {
-    return {
-      faults: doc.errors.map((error) =>
-        fault(
-          "yaml",
-          place(error.pos[0], error.pos[1]),
-          `not valid YAML: ${error.message}`,
-          yamlHints[error.code] ?? ""
-        )
-      )
-    }
-  }
-  const unknownTag = doc.warnings.find((warning) => warning.code === "TAG_RESOLVE_FAILED")
-  if (unknownTag !== undefined) {
-    const at = place(unknownTag.pos[0], unknownTag.pos[1])
-    return { faults: [fault("yaml", at, `not valid YAML here: ${unknownTag.message}`, "remove the tag")] }
-  }
+  const positions = positionsIn(file, text, counter)
+  const { fault, place } = positions
+  let doc: Document
   let value: Json
+  try {
+    doc = parseDocument(text, { lineCounter: counter, merge: true, version: "1.2", prettyErrors: false })
+    const faults = [...readingFaults(doc, positions), ...selfAliases(doc, positions)]
+    if (faults.length > 0) return { faults }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return { faults: [fault({ file, line: 1, column: 1, length: 1 }, "nested too deeply to be read", "flatten it")] }
+  }
   try {
     value = (doc.toJS({ maxAliasCount: 100 }) ?? null) as Json
   } catch (error) {
-    return { faults: [fault("yaml", place(0, 1), `not valid YAML: ${String((error as Error).message)}`, "")] }
+    const message = (error as Error).message.includes("alias")
+      ? "the aliases multiply beyond what a pipeline can mean"
+      : `not valid YAML: ${(error as Error).message}`
+    return { faults: [fault(lastAlias(doc, positions), message, "write fewer aliases of aliases")] }
   }
   const document: PipelineDocument = {
     file,

@@ -92,7 +92,7 @@ export const pipelineJsonSchema = (registry: Registry): JsonObject => {
   const properties = { ...(envelope["properties"] as JsonObject) }
   properties["steps" as keyof typeof properties] = {
     type: "object",
-    propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_-]*$" },
+    propertyNames: { pattern: "^[A-Za-z][A-Za-z0-9_-]*$" },
     additionalProperties: { $ref: "#/$defs/step" }
   } as never
   return {

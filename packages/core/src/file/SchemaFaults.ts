@@ -90,7 +90,7 @@ export const decodeBlock = <S extends Schema.Codec<any, any>>(
       }
     }
     const found = valueAt(value, path)
-    const message = `\`${path.join(".")}\` must be ${wanted(issue.message)}, and is ${show(found)}`
+    const message = `${path.length === 0 ? "this" : `\`${path.join(".")}\``} must be ${wanted(issue.message)}, and is ${show(found)}`
     return { path, at: "value", code: "wrong_value", message, hint: hintOf(vocabulary, path) }
   })
   return { faults: withoutEchoes(faults) }
