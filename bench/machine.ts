@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs"
+import { availableParallelism, cpus, loadavg } from "node:os"
+import { fileURLToPath } from "node:url"
+import type { EngineChoice } from "@hone/core/Stage"
+import { EngineMissing, readEngine } from "@hone/runner/engine/EngineFile"
+import { rounded } from "./statistics.ts"
+
+/** The clone. */
+export const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
+
+/** What set-up chose, as HONE_ENGINE bends it. Throws where that cannot be had. */
+export const engineChoice = (): EngineChoice => {
+  const engine = readEngine(root, process.env)
+  if (engine instanceof EngineMissing) throw engine
+  return engine
+}
+
+export const load = (): number => loadavg()[0]!
+
+/** One line that says where and when numbers were taken. */
+export const heading = (): string => {
+  const when = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`
+  return `${when}, ${availableParallelism()} cores of ${cpus()[0]?.model ?? "an unknown processor"}, load ${load().toFixed(2)}, Node ${process.version}`
+}
+
+/** How quiet the machine was in a window, in per cent of all its processor time. */
+export interface Quiet {
+  /** Taken by the host for other guests. */
+  readonly steal_percent: number
+  /** Used by processes that are not ours. */
+  readonly others_percent: number
+}
+
+/** Numbers of a /proc file's line after the name, which may hold spaces and stands in parentheses. */
+const fieldsOf = (path: string): ReadonlyArray<number> => {
+  const text = readFileSync(path, "utf8").split("\n", 1)[0]!
+  return text
+    .slice(text.lastIndexOf(")") + 1)
+    .trim()
+    .split(/\s+/)
+    .map(Number)
+}
+
+/** Jiffies since boot: user, nice, system, idle, iowait, irq, softirq, steal. */
+const machineTime = () => {
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] =
+    fieldsOf("/proc/stat").slice(1)
+  const busy = user + nice + system + irq + softirq
+  return { all: busy + idle + iowait + steal, busy, steal }
+}
+
+/** Jiffies of processes and of their children that have ended: fields 14 to 17 of /proc/PID/stat. */
+const ownTime = (pids: ReadonlyArray<number | "self">): number =>
+  pids.flatMap((pid) => fieldsOf(`/proc/${pid}/stat`).slice(11, 15)).reduce((sum, value) => sum + value, 0)
+
+/** Watches a window until it is asked. @param pids long-lived children, beside this process and those that end meanwhile */
+export const watchQuiet = (pids: ReadonlyArray<number> = []): (() => Quiet) => {
+  const mine = ["self", ...pids] as const
+  const before = { ...machineTime(), own: ownTime(mine) }
+  return () => {
+    const now = { ...machineTime(), own: ownTime(mine) }
+    const all = Math.max(1, now.all - before.all)
+    const others = now.busy - before.busy - (now.own - before.own)
+    const percent = (jiffies: number) => rounded((100 * Math.max(0, jiffies)) / all, 1)
+    return { steal_percent: percent(now.steal - before.steal), others_percent: percent(others) }
+  }
+}
+
+/** Figures of a window in which others used more than this are not to be quoted. */
+export const NOISY_PERCENT = 5
