@@ -1,10 +1,12 @@
 import type { PlanJson } from "@hone/core/Contract"
 import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
 import { Effect } from "effect"
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import * as Flags from "../Flags.ts"
+import type { FileOptions } from "../Load.ts"
 import { loadPlan } from "../Load.ts"
 import { paint, print, printJson, table } from "../Output.ts"
+import { changeOf } from "../Watch.ts"
 
 export const planJson = (plan: Plan): PlanJson => ({
   steps: plan.steps.map(({ key, kind, name, reason, stages, verdict }) => ({
@@ -40,12 +42,35 @@ export const renderPlan = (plan: Plan): string => {
   return `${table(rows)}\n\n${tail}`
 }
 
+const planOnce = Effect.fnUntraced(function* (options: FileOptions) {
+  const { pipeline, planned } = yield* loadPlan(options)
+  if (options.json) printJson(planJson(planned))
+  else print(renderPlan(planned))
+  return Object.keys(pipeline.texts)
+})
+
+/** Plans again whenever the file, or one it includes, is saved; faults are shown and waited out. Ends by Ctrl-C. */
+const planAgain = Effect.fnUntraced(function* (options: FileOptions) {
+  for (;;) {
+    if (!options.json && process.stdout.isTTY) print("\u001b[2J\u001b[H")
+    const files = yield* planOnce(options).pipe(Effect.catchTag("Exit", () => Effect.succeed([options.file])))
+    yield* changeOf([options.file, ...files])
+  }
+})
+
 export const planVerb = Command.make(
   "plan",
-  { file: Flags.file, set: Flags.set, json: Flags.json },
-  Effect.fn("hone plan")(function* ({ file, json, set }) {
-    const { planned } = yield* loadPlan({ file, sets: set, json })
-    if (json) printJson(planJson(planned))
-    else print(renderPlan(planned))
+  {
+    file: Flags.file,
+    set: Flags.set,
+    json: Flags.json,
+    watch: Flag.Boolean("watch").pipe(
+      Flag.withDescription("plan again whenever the file is saved"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fn("hone plan")(function* ({ file, json, set, watch }) {
+    const options: FileOptions = { file, sets: set, json }
+    yield* watch ? planAgain(options) : planOnce(options)
   })
 ).pipe(Command.withDescription("Say what a run would do and why, and run nothing"))
