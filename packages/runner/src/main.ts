@@ -9,6 +9,7 @@ import { explainVerb } from "./cli/verbs/explain.ts"
 import { exportVerb } from "./cli/verbs/export.ts"
 import { graphVerb } from "./cli/verbs/graph.ts"
 import { planVerb } from "./cli/verbs/plan.ts"
+import { predictVerb } from "./cli/verbs/predict.ts"
 import { previewVerb } from "./cli/verbs/preview.ts"
 import { runVerb } from "./cli/verbs/run.ts"
 import { runsVerb } from "./cli/verbs/runs.ts"
@@ -24,7 +25,7 @@ const hone = Command.make("hone").pipe(
     { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
     { command: "hone steps train", description: "the params of a kind of step" }
   ]),
-  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, doctorVerb])
+  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, doctorVerb])
 )
 
 // The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.

@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync
+} from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { syncFolder } from "../store/Files.ts"
 
@@ -25,17 +36,26 @@ const names = (folder: string): ReadonlyArray<string> => readdirSync(folder).fil
 export const occupied = (target: string, replace: boolean): Occupied | undefined => {
   const there = lstatSync(target, { throwIfNoEntry: false })
   if (there === undefined) return undefined
-  if (!there.isDirectory()) return { message: `${target} is there, and no folder`, hint: "name another place with --to" }
+  if (!there.isDirectory())
+    return { message: `${target} is there, and no folder`, hint: "name another place with --to" }
   const inside = names(target)
   if (inside.length === 0) return undefined
-  if (!replace) return { message: `${target} is there already`, hint: "write --force to replace it, or name another place with --to" }
+  if (!replace)
+    return {
+      message: `${target} is there already`,
+      hint: "write --force to replace it, or name another place with --to"
+    }
   // Replacing removes what is there: a mistyped --to must not cost a folder of other things.
   if (inside.includes("config.json") && inside.includes("model.safetensors")) return undefined
-  return { message: `${target} holds other things than a model`, hint: "--force replaces model folders alone: name another place with --to" }
+  return {
+    message: `${target} holds other things than a model`,
+    hint: "--force replaces model folders alone: name another place with --to"
+  }
 }
 
 const writeFile = (folder: string, { name, pieces }: FileToWrite): WrittenFile => {
-  if (basename(name) !== name || name === "." || name === "..") throw new Error(`a file of a model folder is named ${JSON.stringify(name)}`)
+  if (basename(name) !== name || name === "." || name === "..")
+    throw new Error(`a file of a model folder is named ${JSON.stringify(name)}`)
   const fd = openSync(join(folder, name), "wx", 0o644)
   let bytes = 0
   try {

@@ -19,7 +19,8 @@ export const inputOf = (folder: StoreFolder, { blob, content, facts }: OutputArt
   facts: facts as InputArtifact["facts"]
 })
 
-const stepNamed = (pipeline: Pipeline, name: string): PipelineStep | undefined => pipeline.steps.find((step) => step.name === name)
+const stepNamed = (pipeline: Pipeline, name: string): PipelineStep | undefined =>
+  pipeline.steps.find((step) => step.name === name)
 
 /** The steps that an output hangs on, nearest first, its own step among them. */
 export const stepsBehind = (pipeline: Pipeline, ref: OutputRef): ReadonlyArray<PipelineStep> => {

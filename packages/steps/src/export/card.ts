@@ -136,7 +136,11 @@ const results = ({ comparison, metrics }: CardContents): string => {
   const facts = comparison ?? metrics
   if (facts === undefined) return ""
   const predictors = comparison === undefined ? metrics! : (comparison["predictors"] as Facts)
-  return [`On ${String(facts["rows"])} rows that took no part in training.`, scoreTable(predictors), against(comparison)]
+  return [
+    `On ${String(facts["rows"])} rows that took no part in training.`,
+    scoreTable(predictors),
+    against(comparison)
+  ]
     .filter((part) => part !== "")
     .join("\n\n")
 }
@@ -153,7 +157,9 @@ const against = (comparison: Facts | undefined): string => {
   ])
   const probed = comparison["base_how"] === "probe" ? ", which was probed on its frozen features" : ""
   const changed = `Tuning fixed ${String(comparison["fixed"])} rows that the base had wrong and broke ${String(comparison["broken"])} that it had right (McNemar's exact test: p = ${Number(comparison["p_value"]).toPrecision(2)}).`
-  return [`Against the base${probed}:`, table(["metric", "difference", `${level} interval`], rows), changed].join("\n\n")
+  return [`Against the base${probed}:`, table(["metric", "difference", `${level} interval`], rows), changed].join(
+    "\n\n"
+  )
 }
 
 const trained = ({ trainable }: ModelManifest): string => {
@@ -173,7 +179,8 @@ const origins = (contents: CardContents): string => {
     rows.push(["base", `${named}content digest \`${manifest.base}\``])
   }
   if (manifest.tokenizer !== null) rows.push(["tokenizer", `content digest \`${manifest.tokenizer}\``])
-  if (train !== undefined) rows.push(["training rows", `${String(train.facts["rows"])}, content digest \`${train.content}\``])
+  if (train !== undefined)
+    rows.push(["training rows", `${String(train.facts["rows"])}, content digest \`${train.content}\``])
   const limit = maxLength(contents)
   if (limit !== undefined) rows.push(["longest row", `${limit} tokens: longer texts were cut`])
   return table(["", ""], rows)

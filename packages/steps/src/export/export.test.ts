@@ -77,7 +77,8 @@ describe.each(["pooler", "mean"] as const)("a head on the %s", (pooling) => {
       assert.deepStrictEqual(label2id, { neg: 0, pos: 1 })
       assert.strictEqual(problem_type, "single_label_classification")
       const module = auto_map?.AutoModelForSequenceClassification
-      if (pooling === "pooler") assert.deepStrictEqual([architectures, module], [["BertForSequenceClassification"], undefined])
+      if (pooling === "pooler")
+        assert.deepStrictEqual([architectures, module], [["BertForSequenceClassification"], undefined])
       else {
         assert.strictEqual(module, `modeling_hone.${architectures[0]}`)
         assert.include(readFileSync(join(place, "modeling_hone.py"), "utf8"), `class ${architectures[0]}(`)
@@ -101,19 +102,33 @@ it.effect("the card states rows, digests, labels and rivals, and no path", () =>
     const metrics = yield* runStage(bench, evaluate, {
       stage: "metrics",
       inputs: {
-        predictions: (yield* runStage(bench, evaluate, { stage: "predictions", engine, inputs: { model: tuned("mean"), rows } }))
-          .outputs["predictions"]!,
+        predictions: (yield* runStage(bench, evaluate, {
+          stage: "predictions",
+          engine,
+          inputs: { model: tuned("mean"), rows }
+        })).outputs["predictions"]!,
         rivals: (yield* runStage(bench, evaluate, { stage: "rivals", inputs: { rows, fit: rows } })).outputs["rivals"]!
       }
     })
     const more = { train: rows, metrics: metrics.outputs["metrics"]! }
     const { place } = yield* exported(tuned("mean"), more, { name: "Films", base_model: "org/tiny", license: "mit" })
     const card = readFileSync(join(place, "README.md"), "utf8")
-    for (const text of ["# Films", "license: \"mit\"", "base_model: \"org/tiny\"", "| 0 | neg |", "bag of words", "trust_remote_code=True", rows.content]) {
+    for (const text of [
+      "# Films",
+      'license: "mit"',
+      'base_model: "org/tiny"',
+      "| 0 | neg |",
+      "bag of words",
+      "trust_remote_code=True",
+      rows.content
+    ]) {
       assert.include(card, text)
     }
     assert.notInclude(card, bench.folder)
-    assert.notInclude(yield* Effect.map(exported(tuned("pooler")), ({ place }) => readFileSync(join(place, "README.md"), "utf8")), "trust_remote_code")
+    assert.notInclude(
+      yield* Effect.map(exported(tuned("pooler")), ({ place }) => readFileSync(join(place, "README.md"), "utf8")),
+      "trust_remote_code"
+    )
   })
 )
 
@@ -124,7 +139,9 @@ it.effect("what the base brought along in its config does not leak, nor bend how
     writeFileSync(join(source, "config.json"), JSON.stringify(spoilt))
     const again = yield* readBack(source)
     const { place } = yield* Effect.map(
-      runStage(bench, exportStep, { inputs: { model: again.outputs["model"]!, tokenizer: again.outputs["tokenizer"]! } }),
+      runStage(bench, exportStep, {
+        inputs: { model: again.outputs["model"]!, tokenizer: again.outputs["tokenizer"]! }
+      }),
       ({ outputs }) => ({ place: onDisk(outputs["folder"]!) })
     )
     const { _name_or_path, dtype, torch_dtype } = config(place)

@@ -11,11 +11,13 @@ export const ExportParams = Schema.Struct({
     optional: true
   }),
   base_model: semantic(Schema.NonEmptyString, {
-    description: "What the base is called on the Hugging Face hub (org/name), for the card. Absent: the card states its digest alone.",
+    description:
+      "What the base is called on the Hugging Face hub (org/name), for the card. Absent: the card states its digest alone.",
     optional: true
   }),
   license: semantic(Schema.NonEmptyString, {
-    description: "Licence of the exported model for the card, as the hub spells it (apache-2.0). Absent: the card leaves it open.",
+    description:
+      "Licence of the exported model for the card, as the hub spells it (apache-2.0). Absent: the card leaves it open.",
     optional: true
   })
 })
