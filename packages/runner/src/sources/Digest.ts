@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs"
+import { closeSync, openSync, readSync, statSync } from "node:fs"
 import type { BigIntStats } from "node:fs"
-import { join, relative } from "node:path"
+import { combinedDigest, filesAt } from "@hone/steps/ingest/files"
 
 const buffer = Buffer.allocUnsafe(1 << 20)
 
@@ -33,21 +33,11 @@ const fileAt = (path: string): SourceFile | undefined => {
   return stat.isFile() ? { path, stamp: stamp(stat), changed_at: Number(changed) } : undefined
 }
 
-/** The files of a source in sorted order: itself, or all below a folder but hidden ones. */
-export const filesOf = (path: string): ReadonlyArray<SourceFile> => {
-  const own = fileAt(path)
-  if (own !== undefined) return [own]
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.name.startsWith("."))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-    .flatMap((inner) => fileAt(inner) ?? [])
-}
+/** The files of a source in sorted order: itself, all below a folder but hidden ones, or those that a pattern matches. */
+export const filesOf = (path: string): ReadonlyArray<SourceFile> => filesAt(path).flatMap((file) => fileAt(file) ?? [])
 
-/** A file's digest is that of its bytes; a folder's is over the relative names and digests of its files. */
-export const digestOf = (path: string, files: ReadonlyArray<SourceFile>, digest: (file: string) => string): string => {
-  if (files.length === 1 && files[0]!.path === path) return digest(path)
-  const hash = createHash("sha256").update("hone-folder/1\0")
-  for (const file of files) hash.update(`${relative(path, file.path)}\0${digest(file.path)}\0`)
-  return hash.digest("hex")
-}
+/** A file's digest is that of its bytes; a folder's or pattern's is over the relative names and digests of its files. */
+export const digestOf = (path: string, files: ReadonlyArray<SourceFile>, digest: (file: string) => string): string =>
+  files.length === 1 && files[0]!.path === path
+    ? digest(path)
+    : combinedDigest(path, files.map((file) => ({ path: file.path, digest: digest(file.path) })))

@@ -11,7 +11,9 @@ import type { StoreFolder } from "../store/Folder.ts"
 import { makeFolder } from "../store/Folder.ts"
 import type { SourceFile } from "./Digest.ts"
 import { digestFile, digestOf, filesOf } from "./Digest.ts"
+import { FetchProblem } from "./Download.ts"
 import { locate } from "./Locate.ts"
+import { fetched, isRemote } from "./Remote.ts"
 
 /** What was learnt of a file at a stamp: its digest, and its head as each way of peeking saw it. */
 interface Entry {
@@ -83,9 +85,19 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
         return head
       })
 
+    const pathOf = (spec: string, step: Step): Effect.Effect<string, SourceProblem> => {
+      if (isRemote(spec)) {
+        return Effect.tryPromise({
+          try: (signal) => fetched(spec, step.kind === "base" ? "models" : "datasets", process.env, signal),
+          catch: (error): SourceProblem => ({ message: message(error), hint: error instanceof FetchProblem ? error.hint : "" })
+        })
+      }
+      const path = locate(spec, base, ownFolder)
+      return typeof path === "string" ? Effect.succeed(path) : Effect.fail(path)
+    }
+
     const resolveSource = Effect.fnUntraced(function* (request: SourceRequest, step: Step, params: unknown) {
-      const path = locate(request.spec, base, ownFolder)
-      if (typeof path !== "string") return yield* Effect.fail(path)
+      const path = yield* pathOf(request.spec, step)
       const read = yield* Effect.try({
         try: () => {
           const files = filesOf(path)

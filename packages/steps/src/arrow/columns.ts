@@ -110,6 +110,10 @@ export const listInt32 = (values: Int32Array, offsets: Int32Array): Column => li
 /** Lists of float32 without nulls, laid out as {@link listInt32}. */
 export const listFloat32 = (values: Float32Array, offsets: Int32Array): Column => listOf(float32(values).data, offsets)
 
+/** Lists of texts without nulls, one list a row. */
+export const listUtf8 = (rows: ReadonlyArray<ReadonlyArray<string>>): Column =>
+  listOf(utf8(rows.flat()).data, offsetsOf(rows.map((row) => row.length)))
+
 /** A label column: `indices` count into the dictionary's names. */
 export const labels = (indices: Int32Array, dictionary: LabelDictionary): Column => ({
   data: makeData({

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 8 << 20
  * Fails by StageError `artifact_corrupt` when the bytes are not those, `artifact_missing` when there is no such file.
  */
 export const readBlob = (path: string, blob: string): Uint8Array => {
-  const fd = open(path)
+  const fd = open(path, blob)
   try {
     const { size } = fstatSync(fd)
     const bytes = Buffer.allocUnsafeSlow(size)
@@ -35,14 +35,15 @@ export const readBlob = (path: string, blob: string): Uint8Array => {
 export const readTable = (artifact: { readonly path: string; readonly blob: string }): Table =>
   tableFromIPC(readBlob(artifact.path, artifact.blob))
 
-const open = (path: string): number => {
+const open = (path: string, blob: string): number => {
   try {
     return openSync(path, "r")
   } catch (cause) {
     throw new StageError({
       code: "artifact_missing",
       message: `an artifact cannot be opened: ${path} (${(cause as NodeJS.ErrnoException).code})`,
-      hint: "run again: the step that made it runs once more"
+      hint: "run again: the step that made it runs once more",
+      blob
     })
   }
 }
@@ -51,7 +52,8 @@ const corrupt = (path: string, blob: string) =>
   new StageError({
     code: "artifact_corrupt",
     message: `the bytes of ${path} are not those that were written (SHA-256 ${blob.slice(0, 12)}… expected)`,
-    hint: "remove the file and run again: the step that made it runs once more"
+    hint: "remove the file and run again: the step that made it runs once more",
+    blob
   })
 
 /** The batches of a column. Throws TypeError when the table has no such column or it is of another type. */
@@ -116,6 +118,25 @@ export const int32Lists = (table: Table, name: string): Array<Int32Array> =>
 /** Lists of float32, one view of the file a row. */
 export const float32Lists = (table: Table, name: string): Array<Float32Array> =>
   lists(table, name, "list<float32>") as Array<Float32Array>
+
+/** Lists of texts, as of a multi-label column. */
+export const textLists = (table: Table, name: string): Array<ReadonlyArray<string>> =>
+  chunks(table, name, "list<utf8>").flatMap((data) => {
+    const offsets = data.valueOffsets as Int32Array
+    const items = data.children[0]!
+    const ends = items.valueOffsets as Int32Array
+    const decoder = new TextDecoder()
+    const item = (at: number) => decoder.decode((items.values as Uint8Array).subarray(ends[at]!, ends[at + 1]!))
+    return Array.from({ length: data.length }, (_, row) =>
+      Array.from({ length: offsets[row + 1]! - offsets[row]! }, (_, at) => item(offsets[row]! + at))
+    )
+  })
+
+/** What the file's schema says under `hone.labels`: the names of a multi-label column in the order of the head. */
+export const declaredLabels = (table: Table): ReadonlyArray<string> | undefined => {
+  const text = table.schema.metadata.get("hone.labels")
+  return text === undefined ? undefined : (JSON.parse(text) as ReadonlyArray<string>)
+}
 
 export interface LabelColumn {
   /** Sorted by code unit, whatever order the file's dictionary has. */

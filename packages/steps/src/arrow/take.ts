@@ -92,6 +92,7 @@ const takeLists = (batches: ReadonlyArray<Data>, places: Places, nulls: Nulls): 
   const { ends, lengths, starts } = spans(batches, places)
   const valueOffsets = offsetsOf(lengths)
   const item = batches[0]!.children[0]!
+  if (Types.isUtf8(item.type)) return takeTextLists(batches, places, nulls)
   if (item.values === undefined || item.children.length > 0)
     throw new TypeError("takeRows: lists of lists are not taken")
   if (batches.some((data) => data.children[0]!.nullCount > 0))
@@ -113,6 +114,22 @@ const takeLists = (batches: ReadonlyArray<Data>, places: Places, nulls: Nulls): 
     child,
     ...nulls
   } as never)
+}
+
+/** The items of lists of texts are themselves taken by place. */
+const takeTextLists = (batches: ReadonlyArray<Data>, places: Places, nulls: Nulls): Data => {
+  const { lengths, starts } = spans(batches, places)
+  const valueOffsets = offsetsOf(lengths)
+  const count = valueOffsets[lengths.length]!
+  const items: Places = { batch: new Int32Array(count), index: new Int32Array(count) }
+  for (let at = 0, item = 0; at < lengths.length; at++) {
+    for (let inner = 0; inner < lengths[at]!; inner++, item++) {
+      items.batch[item] = places.batch[at]!
+      items.index[item] = starts[at]! + inner
+    }
+  }
+  const child = takeBytes(batches.map((data) => data.children[0]!), items, { nullCount: 0 })
+  return makeData({ type: batches[0]!.type, length: lengths.length, valueOffsets, child, ...nulls } as never)
 }
 
 const spans = (batches: ReadonlyArray<Data>, places: Places) => {

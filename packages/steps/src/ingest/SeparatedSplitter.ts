@@ -13,13 +13,15 @@ const LONGEST_RECORD = 64 << 20
  */
 export class SeparatedSplitter {
   readonly #delimiter: string
+  readonly #quote: string
   #rest = ""
   #line = 1
   /** Whether a quote is at fault, so that nothing after it can be read. */
   broken = false
 
-  constructor(delimiter: string) {
+  constructor(delimiter: string, quote = '"') {
     this.#delimiter = delimiter
+    this.#quote = quote
   }
 
   get line(): number {
@@ -37,7 +39,7 @@ export class SeparatedSplitter {
   }
 
   #split(text: string, isFinal: boolean): ReadonlyArray<SeparatedRecord> {
-    const scanner = new Scanner(text, this.#delimiter, isFinal)
+    const scanner = new Scanner(text, this.#delimiter, this.#quote, isFinal)
     const records: Array<SeparatedRecord> = []
     let start = 0
     while (start < text.length) {
@@ -67,6 +69,7 @@ export class SeparatedSplitter {
 class Scanner {
   readonly #text: string
   readonly #delimiter: string
+  readonly #quote: string
   readonly #isFinal: boolean
   /** The next separator and line end at or behind the place read, found again only when passed. */
   #separatorAt = -1
@@ -76,9 +79,10 @@ class Scanner {
   lines = 0
   isQuoted = false
 
-  constructor(text: string, delimiter: string, isFinal: boolean) {
+  constructor(text: string, delimiter: string, quote: string, isFinal: boolean) {
     this.#text = text
     this.#delimiter = delimiter
+    this.#quote = quote
     this.#isFinal = isFinal
   }
 
@@ -89,7 +93,7 @@ class Scanner {
     this.isQuoted = false
     let at = start
     for (;;) {
-      const end = this.#text[at] === '"' ? this.#quoted(at) : this.#plain(at)
+      const end = this.#text[at] === this.#quote ? this.#quoted(at) : this.#plain(at)
       if (typeof end !== "number") return end
       if (end === this.#text.length) return this.#isFinal ? end : undefined
       at = end + 1
@@ -113,11 +117,11 @@ class Scanner {
     let field = ""
     let from = start + 1
     for (;;) {
-      const quote = this.#text.indexOf('"', from)
+      const quote = this.#text.indexOf(this.#quote, from)
       if (quote < 0) return this.#isFinal ? "the quote that opens a field here is not closed" : undefined
       field += this.#text.slice(from, quote)
-      if (this.#text[quote + 1] === '"') {
-        field += '"'
+      if (this.#text[quote + 1] === this.#quote) {
+        field += this.#quote
         from = quote + 2
         continue
       }

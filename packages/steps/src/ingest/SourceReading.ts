@@ -1,9 +1,21 @@
 import { createHash } from "node:crypto"
 import { createReadStream, statSync } from "node:fs"
+import { relative } from "node:path"
 import { StageError } from "@hone/core/Stage"
 import type { InputSource } from "@hone/core/Stage"
+import { combinedDigest, filesAt, pathKind, rootOf } from "./files.ts"
 
 const CHUNK_BYTES = 1 << 20
+
+/** A file of a source, as it is read. */
+export interface ReadFile {
+  readonly path: string
+  /** Relative to the source, with `/` between folders; of a single file its own name. */
+  readonly name: string
+  /** How messages name it: as the user wrote the source, and the file within it where there are several. */
+  readonly shown: string
+  readonly chunks: AsyncIterable<Uint8Array>
+}
 
 /** What the system says about a file that changes when its content does. */
 const stampOf = (path: string): string => {
@@ -13,55 +25,75 @@ const stampOf = (path: string): string => {
 
 /**
  * Readings of one source that together saw the same bytes as planning did. Each reading is digested on its way, so what the rows
- * were made of is what the key says, whatever happened to the file meanwhile.
+ * were made of is what the key says, whatever happened to the files meanwhile.
  */
 export class SourceReading {
   readonly #source: InputSource
-  readonly #stamp: string
+  readonly #files: ReadonlyArray<{ readonly path: string; readonly stamp: string }>
   readonly #onBytes: (bytes: number) => void
 
   /** `onBytes` hears how many bytes were read since it last heard. */
   constructor(source: InputSource, onBytes: (bytes: number) => void) {
     this.#source = source
     this.#onBytes = onBytes
-    this.#stamp = stampOf(source.path)
+    this.#files = filesAt(source.path).map((path) => ({ path, stamp: stampOf(path) }))
   }
 
+  /** Bytes of all files. */
   get size(): number {
-    return Number(this.#stamp.split(" ")[0])
+    return this.#files.reduce((sum, { stamp }) => sum + Number(stamp.split(" ")[0]), 0)
+  }
+
+  /** The first file, whose head tells the format. */
+  get first(): string {
+    return this.#files[0]!.path
   }
 
   /**
-   * Hands the source's chunks to `consume` and, when it is done, reads on to the end for the digest.
-   * Fails by StageError `source_changed` where the bytes are not those that were planned with.
+   * The files in order. Chunks that are left unread are read for the digest; when the last file is done, the digest of the whole
+   * is checked. Fails by StageError `source_changed` where the bytes are not those that were planned with.
    */
-  async read<A>(consume: (chunks: AsyncIterable<Uint8Array>) => Promise<A>): Promise<A> {
+  async *read(): AsyncGenerator<ReadFile> {
+    const digests: Array<{ readonly path: string; readonly digest: string }> = []
+    const isFile = pathKind(this.#source.path) === "file"
+    const root = rootOf(this.#source.path)
+    for (const { path } of this.#files) {
+      const name = relative(root, path).replaceAll("\\", "/")
+      const { chunks, close, rest } = this.#open(path)
+      try {
+        yield { path, name, shown: isFile ? this.#source.spec : `${this.#source.spec} (${name})`, chunks }
+        digests.push({ path, digest: await rest() })
+      } finally {
+        close()
+      }
+    }
+    const digest = isFile ? digests[0]!.digest : combinedDigest(this.#source.path, digests)
+    if (digest !== this.#source.digest) throw changed(this.#source)
+  }
+
+  #open(path: string) {
     const hash = createHash("sha256")
-    const stream = createReadStream(this.#source.path, { highWaterMark: CHUNK_BYTES })
-    const onBytes = this.#onBytes
+    const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES })
     const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
     const next = async () => {
       const result = await iterator.next()
       if (result.done !== true) {
         hash.update(result.value)
-        onBytes(result.value.byteLength)
+        this.#onBytes(result.value.byteLength)
       }
       return result
     }
-    try {
-      // Without `return`, a consumer that stops early does not close the stream: the digest needs the rest.
-      const value = await consume({ [Symbol.asyncIterator]: () => ({ next }) })
+    const rest = async () => {
       while ((await next()).done !== true);
-      if (hash.digest("hex") !== this.#source.digest) throw changed(this.#source)
-      return value
-    } finally {
-      stream.destroy()
+      return hash.digest("hex")
     }
+    // Without `return`, a consumer that stops early does not close the stream: the digest needs the rest.
+    return { chunks: { [Symbol.asyncIterator]: () => ({ next }) }, rest, close: () => stream.destroy() }
   }
 
-  /** Fails by StageError `source_changed` where the file is not the one that was opened, by size, times or inode. */
+  /** Fails by StageError `source_changed` where a file is not the one that was opened, by size, times or inode. */
   finish(): void {
-    if (stampOf(this.#source.path) !== this.#stamp) throw changed(this.#source)
+    if (this.#files.some(({ path, stamp }) => stampOf(path) !== stamp)) throw changed(this.#source)
   }
 }
 

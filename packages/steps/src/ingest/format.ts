@@ -1,10 +1,17 @@
 /** How the bytes of a source are read. */
-export type Format = "jsonl" | "json" | "csv" | "tsv"
+export type Format = "jsonl" | "json" | "csv" | "tsv" | "text" | "parquet" | "arrow" | "folder"
 
-export const formats = ["auto", "jsonl", "json", "csv", "tsv"] as const
+export const formats = ["auto", "jsonl", "json", "csv", "tsv", "text", "parquet", "arrow", "folder"] as const
 
 /** Bytes of a source that are read to tell its format and columns. */
 export const HEAD_BYTES = 65_536
+
+/** Formats that are told by a mark at their beginning, and are read from place to place. */
+export const sniffBinary = (head: Uint8Array): "parquet" | "arrow" | undefined => {
+  const mark = Buffer.from(head.subarray(0, 6)).toString("latin1")
+  if (mark.startsWith("PAR1")) return "parquet"
+  return mark === "ARROW1" ? "arrow" : undefined
+}
 
 /**
  * The format that the head of a source shows. Its name never counts: renaming a file changes nothing. `[` opens JSON; `{` opens

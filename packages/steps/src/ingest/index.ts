@@ -1,43 +1,44 @@
-import { make, type StepFault } from "@hone/core/Step"
-import { suggest } from "@hone/core/file/Suggest"
-import { IngestParams } from "./params.ts"
+import { semanticParams } from "@hone/core/Params"
+import { makeStaged } from "@hone/core/Step"
+import { faultsOf } from "./faults.ts"
+import { IngestParams, sourcesOf, type TaskParams } from "./params.ts"
 import { rowsOutput, rowsType } from "./ports.ts"
 
-const columnFaults = (params: IngestParams, known: ReadonlyArray<string> | undefined): ReadonlyArray<StepFault> => {
-  if (known === undefined) return []
-  return (["text", "label"] as const).flatMap((column) => {
-    const name = params.columns[column]
-    if (known.includes(name)) return []
-    return [
-      {
-        path: ["with", "columns", column],
-        message: `the source has no column "${name}"; it has ${known.join(", ")}`,
-        hint: suggest(name, known)
-      }
-    ]
-  })
+/** The params in the key. Weights stand beside texts of sources, which do not count; a plain text's label is its file's name. */
+const keyed = (params: IngestParams) => {
+  const sources = sourcesOf(params)
+  const weights = sources.flatMap(({ weight }) => weight ?? [])
+  return {
+    ...semanticParams(IngestParams, params),
+    ...(weights.length === 0 ? {} : { weights }),
+    ...(params.format === "text" ? { files: sources.map(({ spec }) => spec.replace(/#.*$/u, "").split("/").at(-1)!) } : {})
+  }
 }
 
-const labelFaults = ({ labels }: IngestParams): ReadonlyArray<StepFault> => {
-  const twice = labels?.find((name, at) => labels.indexOf(name) !== at)
-  if (twice === undefined) return []
-  return [{ path: ["with", "labels"], message: `label "${twice}" is declared twice`, hint: "name each label once" }]
-}
-
-export const ingest = make({
+export const ingest = makeStaged({
   kind: "ingest",
-  summary: "Read rows from JSONL, JSON, CSV or TSV, map their columns, count what is odd, draw a sample.",
+  summary: "Read rows from files of any usual format, map their columns, count what is odd, select, draw a sample.",
   params: IngestParams,
   inputs: {},
   outputs: { rows: rowsOutput },
   main: "rows",
-  sources: ({ format, source }) => ({ source: { spec: source, format, param: "source" } }),
+  sources: (params) =>
+    Object.fromEntries(sourcesOf(params).map(({ name, spec }) => [name, { spec, format: params.format, param: "source" }])),
   peek: () => import("./peek.ts"),
   types: ({ heads, params }) => ({
-    outputs: { rows: rowsType(params) },
-    faults: [...columnFaults(params, heads["source"]?.columns), ...labelFaults(params)]
+    outputs: { rows: params.task === undefined ? { kind: "rows" } : rowsType(params as TaskParams) },
+    faults: faultsOf(params, heads)
   }),
-  random: true,
-  module: "steps/ingest/run",
-  run: () => import("./run.ts")
+  stages: [
+    {
+      name: "ingest",
+      identity: "ingest",
+      version: 1,
+      random: true,
+      params: keyed,
+      outputs: { rows: rowsOutput },
+      module: "steps/ingest/run",
+      run: () => import("./run.ts")
+    }
+  ]
 })

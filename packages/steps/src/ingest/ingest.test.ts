@@ -3,13 +3,14 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { StageError } from "@hone/core/Stage"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import * as fc from "fast-check"
 import { afterAll, beforeAll, describe, expect } from "vitest"
 import * as reader from "../arrow/reader.ts"
 import { type Bench, folderIn, makeBench, runStage, sourceOf } from "../testing/context.ts"
 import { rowKeys, sniffFormat } from "./format.ts"
 import { ingest } from "./index.ts"
+import { IngestParams } from "./params.ts"
 import { peek } from "./peek.ts"
 import { readRows, type SourceRow } from "./readers.ts"
 import { allocate } from "./sample.ts"
@@ -19,6 +20,9 @@ beforeAll(() => void (bench = makeBench()))
 afterAll(() => bench.dispose())
 
 const params = { source: "x", task: "text-classification", columns: { text: "t", label: "s" } }
+
+const decoded = (more: object = {}): IngestParams =>
+  Schema.decodeUnknownSync(IngestParams as unknown as Schema.Codec<IngestParams>)({ ...params, ...more })
 
 /** Every output that a run left behind so far. */
 const writtenFiles = () =>
@@ -63,7 +67,8 @@ describe("reading", () => {
       for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
     }
     const rows: Array<SourceRow> = []
-    for await (const row of readRows(format, chunks())) rows.push(row)
+    const dialect = { encoding: "utf-8", delimiter: format === "tsv" ? "\t" : ",", quote: '"' } as const
+    for await (const block of readRows(format, chunks(), dialect)) rows.push(...block)
     return rows
   }
   const value = fc.record({ t: fc.string({ unit: "grapheme" }), s: fc.oneof(fc.integer(), fc.boolean(), fc.string()) })
@@ -141,7 +146,7 @@ describe("reading", () => {
     expect(await faults("csv", 't,s\na,1\n"b,2\n')).toEqual(["3: the quote that opens a field here is not closed"])
     expect(await faults("csv", "t,t\n1,2\n")).toEqual(['1: the header names "t" twice'])
     expect(await faults("jsonl", Buffer.from([...Buffer.from('{"t":1}\n'), 0xff, 0xfe]))).toEqual([
-      "2: the line is not UTF-8 text"
+      "2: the line is not UTF-8 text (is it encoding: latin1?)"
     ])
   })
 
@@ -164,9 +169,9 @@ describe("reading", () => {
 
 describe("peek", () => {
   it("tells columns and format before anything runs, and a missing one is a fault with what there is", async () => {
-    const head = await peek(file(jsonLines([{ text: "a", label: 1 }])), { ...params, format: "auto" } as never)
-    expect(head).toEqual({ format: "jsonl", columns: ["text", "label"] })
-    const { faults } = ingest.types({ params: params as never, inputs: {}, heads: { source: head } })
+    const head = await peek(file(jsonLines([{ text: "a", label: 1 }])), decoded())
+    expect(head).toMatchObject({ format: "jsonl", columns: ["text", "label"] })
+    const { faults } = ingest.types({ params: decoded(), inputs: {}, heads: { source: head } })
     expect(faults.map(({ message }) => message)).toEqual([
       'the source has no column "t"; it has text, label',
       'the source has no column "s"; it has text, label'
@@ -176,12 +181,12 @@ describe("peek", () => {
 
   it("knows a CSV's header even where the first row is longer than the head", async () => {
     const long = `t,s\n"${"x".repeat(100_000)}",1\n`
-    expect(await peek(file(long), { ...params, format: "auto" } as never)).toEqual({
+    expect(await peek(file(long), decoded())).toMatchObject({
       format: "csv",
       columns: ["t", "s"]
     })
     const json = JSON.stringify([{ t: "x".repeat(100_000), s: 1 }])
-    expect(await peek(file(json), { ...params, format: "auto" } as never)).toEqual({ format: "json", columns: ["t"] })
+    expect(await peek(file(json), decoded())).toEqual({ format: "json", columns: ["t"] })
   })
 })
 
@@ -331,9 +336,9 @@ describe("ingest", () => {
     })
   )
 
-  it.effect("says why a folder cannot be read", () =>
+  it.effect("says why a source that went away cannot be read", () =>
     Effect.gen(function* () {
-      const source = { path: folderIn(bench, "folder"), format: "auto", digest: "", spec: "folder" }
+      const source = { path: join(folderIn(bench, "gone"), "rows.csv"), format: "auto", digest: "", spec: "rows.csv" }
       const error = yield* failure(runStage(bench, ingest, { with: params, sources: { source } }))
       expect(error.code).toBe("system_error")
     })

@@ -1,38 +1,81 @@
-import { open } from "node:fs/promises"
 import type { SourceHead } from "@hone/core/Step"
-import { type Format, HEAD_BYTES, rowDepth, rowKeys, sniffFormat } from "./format.ts"
+import { filesAt, pathKind } from "./files.ts"
+import { type Guess, guessShape } from "./guess.ts"
+import { type FileHead, readHead } from "./head.ts"
+import { rowDepth, rowKeys } from "./format.ts"
 import type { IngestParams } from "./params.ts"
+import { readRows, readTextLines, type SourceRow } from "./readers.ts"
 import { headerNames, SeparatedSplitter } from "./SeparatedSplitter.ts"
 
-/** The columns that the first 64 KiB of a source show, and its format. No columns where the head shows none. */
-export const peek = async (path: string, params: IngestParams): Promise<SourceHead> => {
-  const head = await readHead(path)
-  const format = params.format === "auto" ? sniffFormat(head) : params.format
-  const columns = headColumns(head, format)
-  return { format, ...(columns.length === 0 ? {} : { columns }) }
+/** Rows that are looked at to tell what a source is for. */
+const ROWS = 500
+
+type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding">
+
+/** What a source shows before anything runs. */
+export interface Sight {
+  readonly format: FileHead["format"] | "folder"
+  readonly columns: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** Absent for a folder of files by label. */
+  readonly head?: FileHead
 }
 
-/** The first bytes of a file as text. A character cut by the end becomes U+FFFD, which no column name needs. */
-export const readHead = async (path: string): Promise<string> => {
-  const file = await open(path)
-  try {
-    const bytes = Buffer.alloc(HEAD_BYTES)
-    let filled = 0
-    while (filled < HEAD_BYTES) {
-      const { bytesRead } = await file.read(bytes, filled, HEAD_BYTES - filled, filled)
-      if (bytesRead === 0) break
-      filled += bytesRead
-    }
-    return bytes.toString("utf8", 0, filled).replace(/^\uFEFF/, "")
-  } finally {
-    await file.close()
+/** The columns that the first 64 KiB of a source show, its format, and what it may be for. No columns where the head shows none. */
+export const peek = async (path: string, params: IngestParams): Promise<SourceHead> => {
+  const { columns, format, rows } = await look(path, params)
+  const guess = guessShape(columns, rows)
+  return {
+    format,
+    ...(columns.length === 0 ? {} : { columns }),
+    ...(guess === undefined ? {} : { facts: { guess: { task: guess.task, columns: guess.columns as never } } satisfies { guess: Guess } as never })
   }
 }
 
-const headColumns = (head: string, format: Format): ReadonlyArray<string> => {
-  if (format === "jsonl") return rowKeys(head, 1)
-  if (format === "json") return rowKeys(head, rowDepth(head))
-  const splitter = new SeparatedSplitter(format === "tsv" ? "\t" : ",")
-  const [header] = [...splitter.feed(head), ...splitter.end()]
+/** Reads the head of a source. Of several files the first one. */
+export const look = async (path: string, params: Wanted): Promise<Sight> => {
+  const files = filesAt(path)
+  if (files.length === 0) throw Object.assign(new Error("no file matches"), { hint: "* stands for any name, ** for any folders" })
+  if (pathKind(path) === "folder" && (params.format === "auto" || params.format === "folder")) return folderSight(path, files)
+  const head = await readHead(files[0]!, params)
+  if (head.format === "parquet" || head.format === "arrow") return tableSight(files[0]!, head)
+  const columns = head.format === "text" ? ["text", "label", "file"] : headColumns(head)
+  return { format: head.format, columns, rows: await headRows(head), head }
+}
+
+/** A row a file; the folders right below the source are the labels. */
+const folderSight = (path: string, files: ReadonlyArray<string>): Sight => {
+  const labels = [...new Set(files.map((file) => file.slice(path.length + 1).split(/[\\/]/u)).filter((parts) => parts.length > 1).map(([label]) => label!))]
+  return { format: "folder", columns: ["text", "label", "file"], rows: labels.flatMap((label) => [{ text: "a text", label }, { text: "another text", label }]) }
+}
+
+const tableSight = async (path: string, head: FileHead): Promise<Sight> => {
+  // Arrow and Parquet are loaded for such a source alone: planning needs neither.
+  const { readArrow, readParquet } = await import("./tables.ts")
+  const rows: Array<Readonly<Record<string, unknown>>> = []
+  for await (const group of head.format === "parquet" ? readParquet(path) : readArrow(path)) {
+    rows.push(...group.slice(0, ROWS).flatMap(({ values }) => (values === undefined ? [] : [values])))
+    break
+  }
+  return { format: head.format, columns: [...new Set(rows.flatMap((row) => Object.keys(row)))], rows, head }
+}
+
+const headColumns = ({ dialect, format, text }: FileHead): ReadonlyArray<string> => {
+  if (format === "jsonl") return rowKeys(text, 1)
+  if (format === "json") return rowKeys(text, rowDepth(text))
+  const splitter = new SeparatedSplitter(dialect.delimiter, dialect.quote)
+  const [header] = [...splitter.feed(text), ...splitter.end()]
   return headerNames(header?.fields ?? [])
+}
+
+/** The rows of a head without faults; the last may be cut off, and is then one. */
+const headRows = async ({ dialect, format, text }: FileHead): Promise<Sight["rows"]> => {
+  const chunks = async function* () {
+    yield Buffer.from(text)
+  }
+  const utf8 = { ...dialect, encoding: "utf-8" as const }
+  const found: Array<SourceRow> = []
+  const blocks = format === "text" ? readTextLines(chunks(), utf8, {}) : readRows(format as "jsonl", chunks(), utf8)
+  for await (const rows of blocks) found.push(...rows)
+  return found.slice(0, ROWS).flatMap(({ values }) => (values === undefined ? [] : [values]))
 }

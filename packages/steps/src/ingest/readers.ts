@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer"
+import type { Encoding } from "./dialect.ts"
 import type { Format } from "./format.ts"
 import { JsonArraySplitter, parseRow } from "./JsonArraySplitter.ts"
 import { headerNames, type SeparatedRecord, SeparatedSplitter } from "./SeparatedSplitter.ts"
@@ -8,34 +9,48 @@ export type SourceRow =
   | { readonly line: number; readonly values: Readonly<Record<string, unknown>>; readonly fault?: undefined }
   | { readonly line: number; readonly fault: string; readonly values?: undefined }
 
-/**
- * The rows of a source as its bytes come; no more than a chunk and a row are held. A row that cannot be read is yielded as a fault
- * and reading goes on where the format allows it. Failures of `chunks` pass through.
- */
-export const readRows = (format: Format, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SourceRow> => {
-  if (format === "jsonl") return readJsonLines(chunks)
-  if (format === "json") return readJsonArray(chunks)
-  return readSeparated(chunks, format === "tsv" ? "\t" : ",")
+/** How the text of a file is read. */
+export interface Dialect {
+  readonly encoding: Encoding
+  readonly delimiter: string
+  readonly quote: string
 }
 
-class NotUtf8 extends Error {}
+export type TextFormat = Exclude<Format, "parquet" | "arrow" | "folder">
 
-/** UTF-8 text, without a byte order mark. Fails by NotUtf8 after the last line that is. */
-async function* decode(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true })
+/**
+ * The rows of a file as its bytes come, as many at once as a chunk holds; no more than a chunk and a row are held. A row that
+ * cannot be read is given as a fault and reading goes on where the format allows it. Failures of `chunks` pass through.
+ */
+export const readRows = (
+  format: Exclude<TextFormat, "text">,
+  chunks: AsyncIterable<Uint8Array>,
+  dialect: Dialect
+): AsyncGenerator<ReadonlyArray<SourceRow>> => {
+  if (format === "jsonl") return readJsonLines(chunks, dialect)
+  if (format === "json") return readJsonArray(chunks, dialect)
+  return readSeparated(chunks, dialect)
+}
+
+class Undecodable extends Error {}
+
+/** Text without a byte order mark. Fails by Undecodable after the last line that can be read. */
+async function* decode(chunks: AsyncIterable<Uint8Array>, { encoding }: Dialect): AsyncGenerator<string> {
+  const decoder = new TextDecoder(encoding, { fatal: true })
   for await (const chunk of chunks) {
     try {
       yield decoder.decode(chunk, { stream: true })
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause
-      yield new TextDecoder().decode(soundLines(chunk))
-      throw new NotUtf8("the line is not UTF-8 text", { cause })
+      if (encoding === "utf-8") yield new TextDecoder().decode(soundLines(chunk))
+      const hint = encoding === "utf-8" ? " (is it encoding: latin1?)" : ""
+      throw new Undecodable(`the line is not ${encoding.toUpperCase()} text${hint}`, { cause })
     }
   }
   try {
     yield decoder.decode()
   } catch (cause) {
-    throw new NotUtf8("the file ends within a character of UTF-8", { cause })
+    throw new Undecodable(`the file ends within a character of ${encoding.toUpperCase()}`, { cause })
   }
 }
 
@@ -52,68 +67,110 @@ const soundLines = (chunk: Uint8Array): Uint8Array => {
 }
 
 /** Turns the failure to decode into a fault at the line reached. */
-async function* faultOf(rows: AsyncGenerator<SourceRow>, line: () => number): AsyncGenerator<SourceRow> {
+async function* faultOf(
+  rows: AsyncGenerator<ReadonlyArray<SourceRow>>,
+  line: () => number
+): AsyncGenerator<ReadonlyArray<SourceRow>> {
   try {
     yield* rows
   } catch (error) {
-    if (!(error instanceof NotUtf8)) throw error
-    yield { line: line(), fault: error.message }
+    if (!(error instanceof Undecodable)) throw error
+    yield [{ line: line(), fault: error.message }]
   }
 }
 
-const readJsonLines = (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SourceRow> => {
+/** Lines of text as they come, several at once, each with its number from 1. Blank ones are left out. */
+const readLines = (
+  chunks: AsyncIterable<Uint8Array>,
+  dialect: Dialect,
+  rowOf: (text: string, line: number) => SourceRow
+): AsyncGenerator<ReadonlyArray<SourceRow>> => {
   let line = 0
-  const parsed = function* (text: string): Generator<SourceRow> {
-    line++
-    if (text.trim() !== "") yield parseRow(text, line)
+  const parsed = (texts: ReadonlyArray<string>): ReadonlyArray<SourceRow> => {
+    const rows: Array<SourceRow> = []
+    for (const text of texts) {
+      line++
+      if (text.trim() !== "") rows.push(rowOf(text, line))
+    }
+    return rows
   }
-  const rows = async function* (): AsyncGenerator<SourceRow> {
+  const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
     let rest = ""
-    for await (const text of decode(chunks)) {
+    for await (const text of decode(chunks, dialect)) {
       const lines = (rest + text).split("\n")
       rest = lines.pop()!
-      for (const complete of lines) yield* parsed(complete)
+      yield parsed(lines)
     }
-    yield* parsed(rest)
+    yield parsed([rest])
   }
   return faultOf(rows(), () => line + 1)
 }
 
-const readJsonArray = (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SourceRow> => {
+const readJsonLines = (chunks: AsyncIterable<Uint8Array>, dialect: Dialect) => readLines(chunks, dialect, parseRow)
+
+/** Plain text, a row a line, with the columns that all lines of a file share. */
+export const readTextLines = (
+  chunks: AsyncIterable<Uint8Array>,
+  dialect: Dialect,
+  shared: Readonly<Record<string, string>>
+): AsyncGenerator<ReadonlyArray<SourceRow>> =>
+  readLines(chunks, dialect, (text, line) => ({
+    line,
+    values: { ...shared, text: text.endsWith("\r") ? text.slice(0, -1) : text }
+  }))
+
+/** Plain text, one row the whole file. */
+export const readWholeText = (
+  chunks: AsyncIterable<Uint8Array>,
+  dialect: Dialect,
+  shared: Readonly<Record<string, string>>
+): AsyncGenerator<ReadonlyArray<SourceRow>> => {
+  const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
+    let whole = ""
+    for await (const text of decode(chunks, dialect)) whole += text
+    yield [{ line: 1, values: { ...shared, text: whole } }]
+  }
+  return faultOf(rows(), () => 1)
+}
+
+const readJsonArray = (
+  chunks: AsyncIterable<Uint8Array>,
+  dialect: Dialect
+): AsyncGenerator<ReadonlyArray<SourceRow>> => {
   const splitter = new JsonArraySplitter()
-  const rows = async function* (): AsyncGenerator<SourceRow> {
-    for await (const text of decode(chunks)) {
-      yield* splitter.feed(text)
+  const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
+    for await (const text of decode(chunks, dialect)) {
+      yield splitter.feed(text)
       if (splitter.broken) return
     }
-    yield* splitter.end()
+    yield splitter.end()
   }
   return faultOf(rows(), () => splitter.line)
 }
 
 /** Records under a header. */
-const readSeparated = (chunks: AsyncIterable<Uint8Array>, delimiter: string): AsyncGenerator<SourceRow> => {
-  const splitter = new SeparatedSplitter(delimiter)
+const readSeparated = (
+  chunks: AsyncIterable<Uint8Array>,
+  dialect: Dialect
+): AsyncGenerator<ReadonlyArray<SourceRow>> => {
+  const splitter = new SeparatedSplitter(dialect.delimiter, dialect.quote)
   let header: ReadonlyArray<string> | undefined
-  const rowsOf = function* (records: ReadonlyArray<SeparatedRecord>): Generator<SourceRow> {
-    for (const record of records) {
-      if (record.fault !== undefined) yield record
-      else if (header !== undefined) yield separatedRow(header, record.fields, record.line)
-      else {
-        header = headerNames(record.fields)
-        const fault = headerFault(header)
-        if (fault !== undefined) yield { line: record.line, fault }
-      }
-    }
+  const rowOf = (record: SeparatedRecord): SourceRow | undefined => {
+    if (record.fault !== undefined) return record
+    if (header !== undefined) return separatedRow(header, record.fields, record.line)
+    header = headerNames(record.fields)
+    const fault = headerFault(header)
+    return fault === undefined ? undefined : { line: record.line, fault }
   }
-  const rows = async function* (): AsyncGenerator<SourceRow> {
-    for await (const text of decode(chunks)) {
-      yield* rowsOf(splitter.feed(text))
+  const rowsOf = (records: ReadonlyArray<SeparatedRecord>) => records.map(rowOf).filter((row) => row !== undefined)
+  const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
+    for await (const text of decode(chunks, dialect)) {
+      yield rowsOf(splitter.feed(text))
       if (splitter.broken) return
     }
-    yield* rowsOf(splitter.end())
+    yield rowsOf(splitter.end())
     if (header === undefined && !splitter.broken)
-      yield { line: 1, fault: "the file is empty: a header line was expected" }
+      yield [{ line: 1, fault: "the file is empty: a header line was expected" }]
   }
   return faultOf(rows(), () => splitter.line)
 }
@@ -123,7 +180,10 @@ const headerFault = (header: ReadonlyArray<string>): string | undefined => {
   return twice === undefined ? undefined : `the header names "${twice}" twice`
 }
 
-const separatedRow = (header: ReadonlyArray<string>, record: ReadonlyArray<string>, line: number): SourceRow =>
-  record.length === header.length
-    ? { line, values: Object.fromEntries(header.map((name, at) => [name, record[at]])) }
-    : { line, fault: `${record.length} fields where the header has ${header.length}` }
+const separatedRow = (header: ReadonlyArray<string>, record: ReadonlyArray<string>, line: number): SourceRow => {
+  if (record.length !== header.length)
+    return { line, fault: `${record.length} fields where the header has ${header.length}` }
+  const values: Record<string, string> = {}
+  for (let at = 0; at < header.length; at++) values[header[at]!] = record[at]!
+  return { line, values }
+}

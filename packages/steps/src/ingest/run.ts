@@ -2,159 +2,199 @@ import { StageError } from "@hone/core/Stage"
 import type { InputSource, OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
 import { suggest } from "@hone/core/file/Suggest"
 import { Effect } from "effect"
-import { type LabelDictionary, labelDictionary, labels, utf8 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
-import { type Candidate, type Census, keptRows, sampleRank, takeCensus } from "./census.ts"
-import { type Format, sniffFormat } from "./format.ts"
-import type { IngestParams } from "./params.ts"
-import { readHead } from "./peek.ts"
-import { readRows } from "./readers.ts"
+import { columnsOf as columnsOfWhere } from "../where/where.ts"
+import { type Candidate, type Census, keptRows, neededColumns, sampleRank } from "./census.ts"
+import { RowColumns } from "./columns.ts"
+import { sourcesOf, type IngestParams, type TaskParams } from "./params.ts"
+import { type OpenSource, rowsOfSources } from "./rowsOfSource.ts"
+import { columnOf, shapes } from "./shapes.ts"
 import { SourceReading } from "./SourceReading.ts"
+import { takeCensus } from "./takeCensus.ts"
 
 const BATCH_ROWS = 16_384
-const BATCH_CHARACTERS = 32 << 20
+const BATCH_CHARACTERS = 8 << 20
 
-/** Reads the source twice: to count and choose, then to write what was chosen. Neither holds the texts that are not sampled. */
+/** Reads the sources twice: to count and choose, then to write what was chosen. Neither holds the texts that are not sampled. */
 export const run = Effect.fn("ingest.run")(function* (context: StageContext) {
-  const source = context.sources["source"]!
-  return yield* attempt(() => ingest(context, context.params as IngestParams, source))
+  return yield* attempt(() => ingest(context, context.params as IngestParams))
 })
 
-const ingest = async (context: StageContext, params: IngestParams, source: InputSource): Promise<StageResult> => {
-  let done = 0
-  const reading = new SourceReading(source, (bytes) => {
-    done += bytes
-    context.progress({ done, total: 2 * reading.size, unit: "bytes" })
-  })
-  const format = params.format === "auto" ? sniffFormat(await readHead(source.path)) : params.format
-  const census = await reading.read((chunks) => takeCensus(readRows(format, chunks), params, context.seed))
-  refuse(census, params, source)
-  const output = await reading.read((chunks) =>
-    write(context, census, params, keptRows(readRows(format, chunks), params, census))
-  )
-  reading.finish()
-  return { outputs: { rows: output }, counts: countsOf(census, format), warnings: warningsOf(census, params) }
+const ingest = async (context: StageContext, params: IngestParams): Promise<StageResult> => {
+  if (params.task === undefined) throw new TypeError("ingest was run without a task")
+  return ingestTask(context, { ...params, task: params.task })
 }
 
+const ingestTask = async (context: StageContext, params: TaskParams): Promise<StageResult> => {
+  let done = 0
+  const sources = sourcesOf(params).map(({ name }) => context.sources[name]!)
+  const open = sources.map((source): OpenSource => ({
+    path: source.path,
+    reading: new SourceReading(source, (bytes) => {
+      done += bytes
+      context.progress({ done, total: 2 * size, unit: "bytes" })
+    })
+  }))
+  const size = open.reduce((sum, { reading }) => sum + reading.size, 0)
+  const formats = new Set<string>()
+  const columns = [...neededColumns(params), ...(params.where === undefined ? [] : columnsOfWhere(params.where))]
+  const rows = () => rowsOfSources(open, params, columns, (format) => void formats.add(format))
+  const census = await takeCensus(rows(), params, context.seed)
+  refuse(census, params, sources)
+  const output = await write(context, census, params, keptRows(rows(), params, census))
+  for (const { reading } of open) reading.finish()
+  const counts = { ...census.counts, format: [...formats].join(", "), ...labelCountsOf(census, params), ...shares(census, sources) }
+  return { outputs: { rows: output.artifact }, counts: { ...counts, ...output.counts }, warnings: warningsOf(census, params) }
+}
+
+const fail = (code: string, message: string, hint: string) => new StageError({ code, message, hint })
+
 /** Everything that keeps rows from being made, before one is written. */
-const refuse = (census: Census, params: IngestParams, { spec }: InputSource): void => {
+const refuse = (census: Census, params: TaskParams, sources: ReadonlyArray<InputSource>): void => {
   const { absent, bad, columns, counts, firstConflict, firstEmpty } = census
-  const fail = (code: string, message: string, hint: string) => new StageError({ code, message, hint })
-  if (bad !== undefined) {
+  const spec = sources.length === 1 ? sources[0]!.spec : `${sources[0]!.spec} and ${sources.length - 1} more`
+  if (bad !== undefined && bad.count > params.max_bad_rows) {
     const rest = bad.count === 1 ? "" : ` (and ${bad.count - 1} more ${bad.count === 2 ? "row" : "rows"} with a fault)`
-    throw fail("bad_row", `${spec}:${bad.line}: ${bad.fault}${rest}`, "mend the file, or choose its format with format")
+    const allowed = params.max_bad_rows === 0 ? "" : `; max_bad_rows allows ${params.max_bad_rows}`
+    const hint = "mend the file, choose how it is read (format, delimiter, encoding), or allow some by max_bad_rows"
+    throw fail("bad_row", `${bad.place}: ${bad.fault}${rest}${allowed}`, hint)
   }
   if (counts["rows_in"] === 0) throw fail("no_rows", `${spec} holds no row`, "name a source that has rows")
-  for (const column of absent) {
-    const name = params.columns[column]
-    if (!columns.includes(name)) {
-      throw fail(
-        "missing_column",
-        `${spec}: no row has a column "${name}"; it has ${columns.join(", ")}`,
-        suggest(name, columns)
-      )
-    }
+  const name = neededColumns(params).find((column) => absent.has(column) && !columns.includes(column))
+  if (name !== undefined && !params.keep.includes(name)) {
+    const message = `${spec}: no row has a column "${name}"; it has ${columns.join(", ")}`
+    throw fail("missing_column", message, suggest(name, columns))
   }
   if (params.empties === "fail" && firstEmpty !== undefined) {
     const count = counts["dropped_empty"]! + counts["dropped_unlabelled"]!
-    throw fail(
-      "empty_row",
-      `${spec}:${firstEmpty}: the text or the label is empty (${count} such rows)`,
-      "mend them, or write empties: drop"
-    )
+    const message = `${firstEmpty}: the text or the label is empty (${count} such rows)`
+    throw fail("empty_row", message, "mend them, or write empties: drop")
   }
   if (params.conflicts === "fail" && firstConflict !== undefined) {
-    const message = `${spec}:${firstConflict}: this text occurred before with another label (${counts["conflicting_labels"]} such rows)`
+    const message = `${firstConflict}: this text occurred before with another label (${counts["conflicting_labels"]} such rows)`
     throw fail("conflicting_labels", message, "mend them, or write conflicts: drop")
   }
   if (counts["rows_out"] === 0)
-    throw fail("no_rows", `${spec}: no row is left of ${counts["rows_in"]}`, "see empties, duplicates and conflicts")
+    throw fail("no_rows", `${spec}: no row is left of ${counts["rows_in"]}`, "see where, rows, empties, duplicates and conflicts")
 }
 
 const write = async (
   context: StageContext,
   census: Census,
-  params: IngestParams,
-  rows: AsyncIterable<Candidate>
-): Promise<OutputArtifact> => {
-  const dictionary = labelDictionary(census.labels)
-  const writer = new TableWriter(context.folder, "rows.arrow")
+  params: TaskParams,
+  rows: AsyncIterable<ReadonlyArray<Candidate>>
+): Promise<{ readonly artifact: OutputArtifact; readonly counts: { readonly target?: TargetFacts } }> => {
+  const columns = new RowColumns(params, census.labels)
+  const writer = new TableWriter(context.folder, "rows.arrow", { metadata: columns.metadata })
+  const spread = new Spread()
+  const isNumber = shapes[params.task].kind === "number"
+  const isDrawn = params.sample !== undefined || sourcesOf(params).some(({ weight }) => weight !== undefined)
   try {
-    const batches = params.sample === undefined ? inBatches(rows) : drawn(rows, context.seed)
-    for await (const batch of batches) writer.write(columnsOf(batch, dictionary))
-    return writer.finish({
-      facts: { rows: writer.rows, task: params.task, labels: census.labels, counts: labelCounts(census) }
-    })
+    for await (const batch of isDrawn ? drawn(rows, params, context.seed) : inBatches(rows)) {
+      if (isNumber) for (const { target } of batch) spread.add(target as number)
+      writer.write(columns.of(batch))
+    }
+    const target = isNumber ? { target: spread.facts } : {}
+    const facts = { rows: writer.rows, task: params.task, ...factsOfLabels(census, params), ...target }
+    return { artifact: writer.finish({ facts }), counts: target }
   } catch (error) {
     writer.abandon()
     throw error
   }
 }
 
-async function* inBatches(rows: AsyncIterable<Candidate>): AsyncGenerator<ReadonlyArray<Candidate>> {
+type TargetFacts = { readonly mean: number; readonly sd: number; readonly min: number; readonly max: number }
+
+/** Mean and standard deviation (of the population) in one pass, by Welford's recurrence. */
+class Spread {
+  #count = 0
+  #mean = 0
+  #squares = 0
+  #min = Infinity
+  #max = -Infinity
+
+  add(value: number): void {
+    this.#count++
+    const before = value - this.#mean
+    this.#mean += before / this.#count
+    this.#squares += before * (value - this.#mean)
+    this.#min = Math.min(this.#min, value)
+    this.#max = Math.max(this.#max, value)
+  }
+
+  get facts(): TargetFacts {
+    return { mean: this.#mean, sd: Math.sqrt(this.#squares / this.#count), min: this.#min, max: this.#max }
+  }
+}
+
+async function* inBatches(groups: AsyncIterable<ReadonlyArray<Candidate>>): AsyncGenerator<ReadonlyArray<Candidate>> {
   let batch: Array<Candidate> = []
   let characters = 0
-  for await (const row of rows) {
-    batch.push(row)
-    characters += row.text.length
-    if (batch.length < BATCH_ROWS && characters < BATCH_CHARACTERS) continue
-    yield batch
-    batch = []
-    characters = 0
+  for await (const rows of groups) {
+    for (const row of rows) {
+      batch.push(row)
+      for (const text of row.inputs) characters += text.length
+      if (batch.length < BATCH_ROWS && characters < BATCH_CHARACTERS) continue
+      yield batch
+      batch = []
+      characters = 0
+    }
   }
   if (batch.length > 0) yield batch
 }
 
 /** A sample is held whole, to stand in the order of its ranks: sources are often sorted by label. */
-async function* drawn(rows: AsyncIterable<Candidate>, seed: number): AsyncGenerator<ReadonlyArray<Candidate>> {
+async function* drawn(
+  groups: AsyncIterable<ReadonlyArray<Candidate>>,
+  { keep }: TaskParams,
+  seed: number
+): AsyncGenerator<ReadonlyArray<Candidate>> {
   const ranked: Array<{ readonly rank: number; readonly row: Candidate }> = []
-  for await (const row of rows) {
-    ranked.push({
-      rank: sampleRank(seed, row.row_id),
-      row: { ...row, text: ownCopy(row.text), label: ownCopy(row.label) }
-    })
-  }
+  for await (const rows of groups)
+    for (const row of rows) ranked.push({ rank: sampleRank(seed, row.row_id), row: ownCopy(row, keep) })
   ranked.sort((a, b) => a.rank - b.rank || (a.row.row_id < b.row.row_id ? -1 : 1))
   const inOrder = async function* () {
-    for (const { row } of ranked) yield row
+    yield ranked.map(({ row }) => row)
   }
   yield* inBatches(inOrder())
 }
 
-/** A text that keeps no chunk of the source alive: a field cut from a chunk is a view of it to the engine. */
-const ownCopy = (text: string): string => Buffer.from(text).toString()
-
-const columnsOf = (rows: ReadonlyArray<Candidate>, dictionary: LabelDictionary) => {
-  const place = new Map(dictionary.names.map((name, at) => [name, at]))
-  return {
-    row_id: utf8(rows.map(({ row_id }) => row_id)),
-    text: utf8(rows.map(({ text }) => text)),
-    label: labels(
-      Int32Array.from(rows, ({ label }) => place.get(label)!),
-      dictionary
-    )
-  }
-}
+/** A row whose texts keep no chunk of the source alive: a field cut from a chunk is a view of it to the engine. */
+const ownCopy = (row: Candidate, keep: ReadonlyArray<string>): Candidate =>
+  structuredClone({ ...row, values: Object.fromEntries(keep.map((name) => [name, row.values[name]])) })
 
 const labelCounts = ({ labelCounts, labels }: Census): Record<string, number> =>
   Object.fromEntries(labels.map((label, at) => [label, labelCounts[at]!]))
 
-const countsOf = (census: Census, format: Format) => ({ ...census.counts, format, labels: labelCounts(census) })
+const hasNames = ({ task }: TaskParams): boolean => ["name", "names"].includes(shapes[task].kind)
 
-const warningsOf = (census: Census, params: IngestParams): ReadonlyArray<string> => {
-  const { counts, labelCounts, labels } = census
+const factsOfLabels = (census: Census, params: TaskParams) =>
+  hasNames(params) ? { labels: census.labels, counts: labelCounts(census) } : {}
+
+const labelCountsOf = (census: Census, params: TaskParams) => (hasNames(params) ? { labels: labelCounts(census) } : {})
+
+const shares = ({ sourceCounts }: Census, sources: ReadonlyArray<InputSource>) =>
+  sources.length === 1 ? {} : { sources: Object.fromEntries(sources.map(({ spec }, at) => [spec, sourceCounts[at]!])) }
+
+const warningsOf = (census: Census, params: TaskParams): ReadonlyArray<string> => {
+  const { bad, counts, labelCounts, labels } = census
   const present = labels.filter((_, at) => labelCounts[at]! > 0)
   const available = counts["rows_out"]! + counts["not_sampled"]!
   const warnings: Array<string> = []
-  if (present.length === 1) warnings.push(`every row has the label "${present[0]}": there is nothing to tell apart`)
-  if (present.length > 100 && 2 * present.length > counts["rows_out"]!) {
-    warnings.push(
-      `${present.length} labels for ${counts["rows_out"]} rows: is "${params.columns.label}" the label column?`
-    )
+  if (bad !== undefined) {
+    const rest = bad.count === 1 ? "" : `; ${bad.count - 1} more`
+    warnings.push(`${bad.count} bad ${bad.count === 1 ? "row" : "rows"} left out: ${bad.place}: ${bad.fault}${rest}`)
   }
-  if (params.sample !== undefined && params.sample > available) {
-    warnings.push(`sample asks for ${params.sample} rows where ${available} can be had: all are kept`)
+  if (hasNames(params) && present.length === 1) warnings.push(`every row has the label "${present[0]}": there is nothing to tell apart`)
+  if (shapes[params.task].kind === "name" && present.length > 100 && 2 * present.length > counts["rows_out"]!) {
+    const column = String(columnOf("label", params.columns))
+    warnings.push(`${present.length} labels for ${counts["rows_out"]} rows: is "${column}" the label column?`)
+  }
+  if (params.sample !== undefined && params.sample > counts["rows_out"]!) {
+    const weighted = sourcesOf(params).some(({ weight }) => weight !== undefined)
+    const which = weighted ? `${counts["rows_out"]} can be had by these weights` : `${available} can be had: all are kept`
+    warnings.push(`sample asks for ${params.sample} rows where ${which}`)
   }
   if (params.conflicts === "keep" && counts["conflicting_labels"]! > 0) {
     warnings.push(`${counts["conflicting_labels"]} rows have a text that also occurs with another label`)

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { canonicalJson } from "@hone/core/Canonical"
 import type { JsonObject } from "@hone/core/Json"
 
@@ -7,10 +7,7 @@ import type { JsonObject } from "@hone/core/Json"
  * Rows of equal input share it; {@link rowId} tells them apart.
  */
 export const inputId = (columns: JsonObject): string =>
-  createHash("sha256")
-    .update(`hone-row/1\0${canonicalJson(columns)}`)
-    .digest("hex")
-    .slice(0, 24)
+  hash("sha256", `hone-row/1\0${canonicalJson(columns)}`, "hex").slice(0, 24)
 
 /** The `row_id` of the n-th row (from 1) of one input: the input's own identity, then `#2`, `#3`, ... */
 export const rowId = (input: string, occurrence: number): string =>
@@ -27,4 +24,4 @@ export const inputOfRow = (row_id: string): string => {
  * seed, so that a sample and a split of it are independent.
  */
 export const seededRank = (purpose: string, seed: number, id: string): number =>
-  createHash("sha256").update(`${purpose}\0${seed}\0${id}`).digest().readUIntBE(0, 6) / 2 ** 48
+  parseInt(hash("sha256", `${purpose}\0${seed}\0${id}`, "hex").slice(0, 12), 16) / 2 ** 48

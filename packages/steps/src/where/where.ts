@@ -115,8 +115,12 @@ const compile = (part: Expression): Compiled => {
   const [left, right] = [compile(part.left), compile(part.right)]
   if (part.kind === "and") return (column) => left(column) === true && right(column) === true
   if (part.kind === "or") return (column) => left(column) === true || right(column) === true
-  if (part.kind === "compare") return (column) => compare(part.operator, left(column), right(column))
-  return (column) => calculate(part.operator, number(left(column)), number(right(column)))
+  if (part.kind === "compare") {
+    const { operator } = part
+    return (column) => compare(operator, left(column), right(column))
+  }
+  const { operator } = part as Extract<Expression, { kind: "arithmetic" }>
+  return (column) => calculate(operator, number(left(column)), number(right(column)))
 }
 
 const valueOf = (value: unknown, name: string): Value => {

@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { fetched } from "./Remote.ts"
+
+const sha256 = (bytes: string | Buffer) => createHash("sha256").update(bytes).digest("hex")
+const gitBlob = (bytes: Buffer) => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex")
+const commit = "c0".repeat(20)
+const rows = Buffer.from(`text,label\n${"a row,1\n".repeat(5000)}`)
+
+let folder: string
+let server: Server
+let origin: string
+let requests: Array<string>
+let answer: (request: IncomingMessage, response: ServerResponse) => void
+
+/** A server that knows Range, as the hub's does. */
+const serve = (bytes: Buffer, request: IncomingMessage, response: ServerResponse, etag: string, stopAfter = Infinity) => {
+  const from = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? "")?.[1] ?? 0)
+  const isSame = request.headers["if-range"] === undefined || request.headers["if-range"] === `"${etag}"`
+  const start = isSame ? from : 0
+  const rest = bytes.subarray(start)
+  const range = start === 0 ? {} : { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` }
+  response.writeHead(start === 0 ? 200 : 206, { "content-length": rest.length, etag: `"${etag}"`, ...range })
+  if (request.method === "HEAD") return response.end()
+  if (rest.length <= stopAfter) return response.end(rest)
+  // The line breaks in the middle.
+  return response.write(rest.subarray(0, stopAfter), () => setTimeout(() => response.destroy(), 20))
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hone-remote-"))
+  requests = []
+  server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`)
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterEach(async () => {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const get = (spec: string) => fetched(spec, "datasets", { HONE_CACHE: folder, HF_ENDPOINT: origin }, new AbortController().signal)
+const problem = (spec: string) => get(spec).then(() => undefined, (error: Error & { hint: string }) => `${error.message}\n${error.hint}`)
+
+describe("http(s) with sha256", () => {
+  it("is fetched once; a broken line is taken up where it broke", async () => {
+    let broken = 0
+    answer = (request, response) => serve(rows, request, response, "v1", broken++ === 0 ? 20_000 : Infinity)
+    const spec = `${origin}/rows.csv#sha256=${sha256(rows)}`
+    expect(readFileSync(await get(spec))).toEqual(rows)
+    expect(requests).toEqual(["GET /rows.csv", "GET /rows.csv bytes=20000-"])
+    await get(spec)
+    expect(requests.length, "the second time nothing is asked").toBe(2)
+  })
+
+  it("goes on with what an earlier run left", async () => {
+    answer = (request, response) => serve(rows, request, response, "v1")
+    const path = await get(`${origin}/rows.csv#sha256=${sha256(rows)}`)
+    rmSync(path)
+    writeFileSync(`${path}.part`, rows.subarray(0, 12_345))
+    expect(readFileSync(await get(`${origin}/rows.csv#sha256=${sha256(rows)}`))).toEqual(rows)
+    expect(requests.at(-1)).toBe("GET /rows.csv bytes=12345-")
+  })
+
+  it("refuses other bytes, an address without a digest, and one that is not there", async () => {
+    answer = (request, response) => (request.url === "/gone" ? response.writeHead(404).end() : serve(rows, request, response, "v1"))
+    expect(await problem(`${origin}/rows.csv#sha256=${"0".repeat(64)}`)).toMatch(`has the SHA-256 ${sha256(rows)}, not 000`)
+    expect(await problem(`${origin}/rows.csv`)).toMatch(/has no sha256\nwrite sha256 beside source/)
+    expect(await problem(`${origin}/gone#sha256=${"0".repeat(64)}`)).toMatch("answers 404")
+  })
+})
+
+describe("hf:", () => {
+  const hub = (files: Record<string, Buffer>) => {
+    answer = (request, response) => {
+      const url = decodeURIComponent(request.url!)
+      if (url.startsWith("/api/datasets/org/name/revision/")) {
+        return response.end(JSON.stringify({ sha: commit, siblings: Object.keys(files).map((rfilename) => ({ rfilename })) }))
+      }
+      const path = /^\/datasets\/org\/name\/resolve\/(?:main|v2|[0-9a-f]{40})\/(.*)$/u.exec(url)?.[1]
+      const bytes = path === undefined ? undefined : files[path]
+      if (bytes === undefined) return response.writeHead(404).end()
+      response.setHeader("x-repo-commit", commit)
+      return serve(bytes, request, response, gitBlob(bytes))
+    }
+  }
+
+  it("is pinned to the commit that the revision had, and read from the cache without a connection", async () => {
+    hub({ "data/train.csv": rows })
+    const path = await get("hf:org/name/data/train.csv")
+    expect(path).toBe(join(folder, "hf/datasets/org/name", commit, "data/train.csv"))
+    expect(readFileSync(path)).toEqual(rows)
+    expect(requests).toEqual(["HEAD /datasets/org/name/resolve/main/data/train.csv", "GET /datasets/org/name/resolve/main/data/train.csv"])
+    answer = (_, response) => response.destroy()
+    expect(await get("hf:org/name@main/data/train.csv")).toBe(path)
+    expect(await get(`hf:org/name@${commit}/data/train.csv`)).toBe(path)
+    expect(requests.length).toBe(2)
+    expect(await problem("hf:org/name/data/other.csv")).toMatch(/is not in the cache, and .* cannot be reached/)
+  })
+
+  it("takes a pattern, and the one data file where none is named", async () => {
+    hub({ "README.md": Buffer.from("read me"), "data/a.csv": rows, "data/b.csv": Buffer.from("text,label\nb,0\n") })
+    expect(await get("hf:org/name@v2/data/*.csv")).toBe(join(folder, "hf/datasets/org/name", commit, "data/*.csv"))
+    expect(readFileSync(join(folder, "hf/datasets/org/name", commit, "data/b.csv"), "utf8")).toBe("text,label\nb,0\n")
+    expect(await problem("hf:org/name@v2")).toMatch(/2 files of data\nwrite one of: data\/a.csv, data\/b.csv/)
+    expect(await problem("hf:org/name@v2/x*")).toMatch(/no file of the repository matches/)
+    expect(await problem("hf:org/name@v2/../x")).toMatch(/leads out/)
+    expect(await problem("hf:org/name@v2/data/c.csv")).toMatch(/answers 404/)
+  })
+
+  it("refuses bytes that are not those of the repository", async () => {
+    answer = (request, response) => {
+      response.setHeader("x-repo-commit", commit)
+      response.setHeader("x-linked-etag", `"${"1".repeat(64)}"`)
+      serve(rows, request, response, "v1")
+    }
+    expect(await problem("hf:org/name/a.csv")).toMatch(`has the SHA-256 ${sha256(rows)}, not 111`)
+  })
+})

@@ -1,0 +1,108 @@
+import type { SourceHead, StepFault } from "@hone/core/Step"
+import { suggest } from "@hone/core/file/Suggest"
+import { rangeOf } from "../where/range.ts"
+import type { ValueType } from "../where/functions.ts"
+import { whereFault } from "../where/where.ts"
+import { type Guess, writtenGuess } from "./guess.ts"
+import { type IngestParams, sourcesOf } from "./params.ts"
+import { columnOf, type Role, rolesOf, shapes } from "./shapes.ts"
+
+type Heads = Readonly<Record<string, SourceHead>>
+
+/** What can be told to be wrong with an ingest before it runs. */
+export const faultsOf = (params: IngestParams, heads: Heads): ReadonlyArray<StepFault> => {
+  const head = heads[sourcesOf(params)[0]!.name]
+  const guess = head?.facts?.["guess"] as Guess | undefined
+  return [
+    ...sourceFaults(params),
+    ...taskFaults(params, guess),
+    ...columnFaults(params, heads, guess),
+    ...labelFaults(params),
+    ...selectionFaults(params, head)
+  ]
+}
+
+const sourceFaults = (params: IngestParams): ReadonlyArray<StepFault> => {
+  const sources = sourcesOf(params)
+  const weighted = sources.filter(({ weight }) => weight !== undefined).length
+  const faults: Array<StepFault> = []
+  if (weighted > 0 && weighted < sources.length) {
+    const message = `${weighted} of ${sources.length} sources have a weight`
+    faults.push({ path: ["with", "source"], message, hint: "give every source a weight, or none" })
+  }
+  return faults
+}
+
+const seems = (guess: Guess | undefined): string =>
+  guess === undefined ? "" : `the source looks like ${writtenGuess(guess)}`
+
+const taskFaults = ({ columns, task }: IngestParams, guess: Guess | undefined): ReadonlyArray<StepFault> => {
+  if (task === undefined) {
+    const hint = guess === undefined ? "write task: text-classification, say" : seems(guess)
+    return [{ path: ["with"], message: "`task` is missing: what are the rows for?", hint }]
+  }
+  const wanted = rolesOf(task)
+  const foreign = Object.keys(columns ?? {}).filter((role) => !wanted.includes(role as Role))
+  const faults = foreign.map((role): StepFault => ({
+    path: ["with", "columns", role],
+    message: `${task} has no column \`${role}\``,
+    hint: suggest(role, wanted)
+  }))
+  if (Array.isArray(columns?.label) && shapes[task].kind !== "names") {
+    const message = `${task} has one label column, and this names ${columns.label.length}`
+    faults.push({ path: ["with", "columns", "label"], message, hint: "several stand for task: multi-label-classification" })
+  }
+  return faults
+}
+
+const columnFaults = (params: IngestParams, heads: Heads, guess: Guess | undefined): ReadonlyArray<StepFault> => {
+  const { columns, keep, task } = params
+  if (task === undefined) return []
+  const faults: Array<StepFault> = []
+  for (const { name: source, spec } of sourcesOf(params)) {
+    const known = heads[source]?.columns
+    if (known === undefined) continue
+    const which = sourcesOf(params).length === 1 ? "the source" : spec
+    const missing = (name: string, path: StepFault["path"], hint: string) =>
+      faults.push({ path, message: `${which} has no column "${name}"; it has ${known.join(", ")}`, hint })
+    for (const role of rolesOf(task)) {
+      const isWritten = columns?.[role] !== undefined
+      for (const name of [columnOf(role, columns)].flat()) {
+        if (known.includes(name)) continue
+        if (isWritten) missing(name, ["with", "columns", role], suggest(name, known))
+        else missing(name, ["with", ...(columns === undefined ? [] : ["columns"])], seems(guess) || `write columns: { ${role}: ... }`)
+      }
+    }
+    keep.forEach((name, at) => known.includes(name) || missing(name, ["with", "keep", at], suggest(name, known)))
+  }
+  return [...faults, ...keptFaults(params)]
+}
+
+const keptFaults = ({ keep, task }: IngestParams): ReadonlyArray<StepFault> => {
+  const taken: ReadonlyArray<string> = ["row_id", "input_ids", "token_type_ids", "length", "truncated", ...rolesOf(task!)]
+  return keep.flatMap((name, at) =>
+    taken.includes(name)
+      ? [{ path: ["with", "keep", at], message: `the rows have a column \`${name}\` of their own`, hint: "rename it in the source, or leave it out" }]
+      : keep.indexOf(name) === at ? [] : [{ path: ["with", "keep", at], message: `column "${name}" is kept twice`, hint: "name each column once" }]
+  )
+}
+
+const labelFaults = ({ labels, task }: IngestParams): ReadonlyArray<StepFault> => {
+  if (labels !== undefined && task !== undefined && !["name", "names"].includes(shapes[task].kind)) {
+    return [{ path: ["with", "labels"], message: `${task} has no label names`, hint: "leave labels out" }]
+  }
+  const twice = labels?.find((name, at) => labels.indexOf(name) !== at)
+  if (twice === undefined) return []
+  return [{ path: ["with", "labels"], message: `label "${twice}" is declared twice`, hint: "name each label once" }]
+}
+
+const selectionFaults = ({ rows, where }: IngestParams, head: SourceHead | undefined): ReadonlyArray<StepFault> => {
+  const faults: Array<StepFault> = []
+  if (rows !== undefined && rangeOf(rows) === undefined) {
+    faults.push({ path: ["with", "rows"], message: `\`${rows}\` holds no row`, hint: "the end is not taken: 0..1 is the first row alone" })
+  }
+  if (where === undefined) return faults
+  const any = head?.columns?.map((name): [string, ValueType] => [name, "any"])
+  const fault = whereFault(where, any === undefined ? undefined : Object.fromEntries(any))
+  return fault === undefined ? faults : [...faults, { path: ["with", "where"], ...fault }]
+}

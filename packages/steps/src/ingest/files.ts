@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto"
+import { globSync, readdirSync, statSync } from "node:fs"
+import { dirname, join, relative, sep } from "node:path"
+
+/** What a source's path stands for: one file, all files below a folder, or those that a pattern matches. */
+export type PathKind = "file" | "folder" | "pattern"
+
+const isPattern = (path: string): boolean => /[*?[{]/u.test(path)
+
+/** Undefined where nothing is there. A file whose name has `*` in it is that file. */
+export const pathKind = (path: string): PathKind | undefined => {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isFile() === true) return "file"
+  if (stat?.isDirectory() === true) return "folder"
+  return isPattern(path) ? "pattern" : undefined
+}
+
+/** The folder that names of a source's files count from. */
+export const rootOf = (path: string): string => {
+  const kind = pathKind(path)
+  if (kind === "folder") return path
+  if (kind !== "pattern") return dirname(path)
+  const parts = path.split(sep)
+  const first = parts.findIndex(isPattern)
+  return parts.slice(0, first).join(sep) || sep
+}
+
+/** The files of a source, sorted by path: itself, all below a folder but hidden ones, or those that match. */
+export const filesAt = (path: string): ReadonlyArray<string> => {
+  const kind = pathKind(path)
+  if (kind === "folder") return filesBelow(path)
+  if (kind !== "pattern") return [path]
+  return globSync(path)
+    .filter((file) => pathKind(file) === "file")
+    .sort()
+}
+
+const filesBelow = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.name.startsWith("."))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .filter((file) => pathKind(file) === "file")
+
+/** The digest of several files as one source: over their relative names and digests, in their order. */
+export const combinedDigest = (
+  path: string,
+  files: Iterable<{ readonly path: string; readonly digest: string }>
+): string => {
+  const root = rootOf(path)
+  const hash = createHash("sha256").update("hone-folder/1\0")
+  for (const file of files) hash.update(`${relative(root, file.path)}\0${file.digest}\0`)
+  return hash.digest("hex")
+}

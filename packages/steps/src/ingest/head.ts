@@ -1,0 +1,94 @@
+import { open } from "node:fs/promises"
+import { constants, gunzipSync, zstdDecompressSync } from "node:zlib"
+import { compressionOf, type Compression } from "./decompress.ts"
+import { type Encoding, encodings, sniffDelimiter, sniffEncoding } from "./dialect.ts"
+import { type Format, HEAD_BYTES, sniffBinary, sniffFormat } from "./format.ts"
+import type { IngestParams } from "./params.ts"
+import type { Dialect } from "./readers.ts"
+
+/** What the first bytes of a file tell, where the params do not. */
+export interface FileHead {
+  readonly format: Exclude<Format, "folder">
+  readonly compression: Compression | undefined
+  readonly dialect: Dialect
+  /** The head as text, without a byte order mark; empty for Parquet and Arrow. A character cut by the end is U+FFFD. */
+  readonly text: string
+}
+
+/** Compressed blocks may be larger than a head: zstd's have up to 128 KiB. */
+const RAW_BYTES = 1 << 18
+
+type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding">
+
+/** Reads the first 64 KiB of a file, uncompressed, and tells how it is to be read. */
+export const readHead = async (path: string, params: Wanted): Promise<FileHead> => {
+  const raw = await firstBytes(path)
+  const compression = compressionOf(raw)
+  const bytes = compression === undefined ? raw.subarray(0, HEAD_BYTES) : uncompressedHead(raw, compression)
+  const encoding = params.encoding ?? sniffEncoding(bytes)
+  const binary = params.format === "auto" ? sniffBinary(bytes) : undefined
+  const text = binary === undefined ? new TextDecoder(encoding).decode(bytes) : ""
+  const format = formatOf(text, binary, params)
+  return { format, compression, dialect: dialectOf(text, encoding, format, params), text }
+}
+
+const formatOf = (
+  text: string,
+  binary: "parquet" | "arrow" | undefined,
+  { delimiter, format }: Wanted
+): FileHead["format"] => {
+  if (format === "folder") return "text"
+  if (format !== "auto") return format
+  if (binary !== undefined) return binary
+  const sniffed = sniffFormat(text) as FileHead["format"]
+  return sniffed === "tsv" && delimiter !== undefined ? "csv" : sniffed
+}
+
+const dialectOf = (text: string, encoding: Encoding, format: Format, { delimiter, quote }: Wanted): Dialect => ({
+  encoding,
+  quote,
+  delimiter: delimiter ?? (format === "tsv" ? "\t" : format === "csv" ? sniffDelimiter(text, quote) : ",")
+})
+
+/** What a source is said to be in counts: its dialect only where it is not the usual one. */
+export const describe = ({ compression, dialect, format }: FileHead): string => {
+  const names: Record<string, string> = { ";": "semicolons", "\t": "tabs", "|": "bars" }
+  const { delimiter, encoding, quote } = dialect
+  const parts = [
+    format === "csv" && delimiter !== "," ? `${names[delimiter] ?? delimiter} between fields` : undefined,
+    format === "csv" && quote !== '"' ? `${quote} as quote` : undefined,
+    encoding === encodings[0] ? undefined : encoding,
+    compression
+  ].filter((part) => part !== undefined)
+  return parts.length === 0 ? format : `${format} (${parts.join(", ")})`
+}
+
+const firstBytes = async (path: string): Promise<Uint8Array> => {
+  const file = await open(path)
+  try {
+    const bytes = Buffer.alloc(RAW_BYTES)
+    let filled = 0
+    while (filled < RAW_BYTES) {
+      const { bytesRead } = await file.read(bytes, filled, RAW_BYTES - filled, filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  } finally {
+    await file.close()
+  }
+}
+
+/** As much as the head of a compressed file gives: it ends within a block, which is no fault of the file. */
+const uncompressedHead = (raw: Uint8Array, compression: Compression): Uint8Array => {
+  try {
+    const bytes =
+      compression === "gzip"
+        ? gunzipSync(raw, { finishFlush: constants.Z_SYNC_FLUSH })
+        : zstdDecompressSync(raw, { finishFlush: constants.ZSTD_e_flush })
+    return bytes.subarray(0, HEAD_BYTES)
+  } catch {
+    // Reading the rows tells what is wrong with it, and where.
+    return new Uint8Array(0)
+  }
+}
