@@ -74,7 +74,7 @@ describe("formats", () => {
       const sources: ReadonlyArray<readonly [string | Uint8Array, object, string]> = [
         [csvText, {}, "csv"],
         [semicolons, {}, "csv (semicolons between fields)"],
-        [semicolons.replaceAll(/(?<=")[;](?=.)|(?<=text);/g, "|"), {}, "csv (bars between fields)"],
+        [csvText.replaceAll('",', '"|').replace("text,", "text|"), {}, "csv (bars between fields)"],
         [utf16, {}, "csv (utf-16le)"],
         [Buffer.from(utf16).swap16(), {}, "csv (utf-16be)"],
         [Buffer.from(csvText, "latin1"), { encoding: "latin1" }, "csv (latin1)"],
@@ -178,7 +178,7 @@ describe("shapes", () => {
       expect(table(alone).schema.names).toEqual(["row_id", "text"])
       const answers = yield* run(text([{ mr: "name[x]", ref: "It is x." }]), { task: "text-to-text", columns: { input: "mr", output: "ref" } })
       expect(reader.strings(table(answers), "output")).toEqual(["It is x."])
-      const chat = yield* run(text([{ messages: [{ role: "user", content: "hi" }] }]), { task: "chat" })
+      const chat = yield* run(text([{ messages: [{ role: "user", content: "hi" }] }, { messages: [] }]), { task: "chat", max_bad_rows: 1 })
       expect(reader.strings(table(chat), "messages")).toEqual(['[{"content":"hi","role":"user"}]'])
     })
   )
