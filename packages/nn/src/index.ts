@@ -27,6 +27,7 @@ export {
   type WeightMatch,
   type WeightSpec
 } from "./models/bert/weights.ts"
+export type { Objective } from "./ops/objective.ts"
 export type { AdamWOptions } from "./train/adamw.ts"
 export {
   type ClassifierOptions,

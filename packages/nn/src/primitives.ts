@@ -180,6 +180,7 @@ const table = {
   Identity: { attrs: T, outputs: like, kernel: alias },
   Erf: unary("Erf"),
   Exp: unary("Exp"),
+  Log: unary("Log"),
   Rsqrt: unary("Rsqrt"),
   Sqrt: unary("Sqrt"),
   Square: unary("Square"),

@@ -179,6 +179,7 @@ export class Builder {
 
   erf = (x: Tensor): Tensor => this.#one("Erf", [x])
   exp = (x: Tensor): Tensor => this.#one("Exp", [x])
+  log = (x: Tensor): Tensor => this.#one("Log", [x])
   rsqrt = (x: Tensor): Tensor => this.#one("Rsqrt", [x])
   sqrt = (x: Tensor): Tensor => this.#one("Sqrt", [x])
   square = (x: Tensor): Tensor => this.#one("Square", [x])

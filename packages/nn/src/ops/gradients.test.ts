@@ -10,7 +10,7 @@ import { gelu } from "./gelu.ts"
 import { layerNorm } from "./layerNorm.ts"
 import { linear } from "./linear.ts"
 import { clsToken, maskedMean } from "./pooling.ts"
-import { softmaxCrossEntropy } from "./softmaxCrossEntropy.ts"
+import { objectiveLoss } from "./objective.ts"
 import { tanh } from "./tanh.ts"
 
 const mask = (g: Builder) => g.graph.constant("float32", [2, 3], [1, 1, 1, 1, 1, 0])
@@ -76,10 +76,14 @@ const cases: Readonly<Record<string, GradientCase>> = {
     apply: (g, { x }) => maskedMean(g, { x: x! }, { mask: mask(g) }).y,
     outputShape: [2, 3]
   },
-  "softmaxCrossEntropy with an ignored row": {
+  "cross-entropy with an ignored row": {
     inputs: { logits: [4, 3] },
     apply: (g, { logits }) =>
-      softmaxCrossEntropy(g, { logits: logits! }, { labels: g.ints([2, -100, 0, 1]), count: g.scalar(3) }).loss,
+      objectiveLoss(
+        g,
+        { logits: logits! },
+        { labels: g.ints([2, -100, 0, 1]), count: g.scalar(3), objective: { kind: "cross_entropy" } }
+      ).loss,
     outputShape: []
   }
 }

@@ -12,7 +12,8 @@ import {
   type Pooling,
   type WeightSpec
 } from "../models/bert/weights.ts"
-import { IGNORED, rowLosses, softmaxCrossEntropy } from "../ops/softmaxCrossEntropy.ts"
+import { type Objective, objectiveLoss, objectiveLosses } from "../ops/objective.ts"
+import { IGNORED } from "../ops/softmaxCrossEntropy.ts"
 import {
   adamw,
   type AdamWOptions,
@@ -39,6 +40,8 @@ export interface ClassifierOptions {
   readonly token_types?: boolean | undefined
   /** Default: the config's. Blocks (and embeddings) of which nothing trains never drop out. */
   readonly dropout?: { readonly hidden: number; readonly attention: number } | undefined
+  /** What training minimises. Default: plain cross-entropy. Evaluation gives the plain loss of its kind, without weights. */
+  readonly objective?: Objective | undefined
   readonly optimizer: AdamWOptions
   /** Gradients are scaled down to this norm; null: never. */
   readonly max_grad_norm: number | null
@@ -87,6 +90,8 @@ export function frozenBlocks(config: BertConfig, trainable: (name: string) => bo
  * - `accumulate` {INPUTS, labels, count, seed} -> {loss []}, with `count` the rows of the whole effective batch; then
  *   `apply` {learning_rate, optimizer_step} -> {grad_norm []}.
  * - `gradients` {INPUTS, labels, count, seed} -> {NAME: gradient}.
+ *
+ * Under another objective labels are float32 [B, labels] or [B], and `count` is what it divides by: see `Objective`.
  *
  * INPUTS are `input_ids` int32 [B, T], or `hidden` float32 [B, T, C] or `pooled` float32 [B, C] after a cut; `attention_mask`
  * int32 [B, T] unless pooled; `token_type_ids` if asked for. `seed` (run, micro-step) is fed only where something drops out.
@@ -203,13 +208,24 @@ export function encoderInput(context: BertContext, cut: number | undefined, toke
   return { rows, x: bertEmbeddings(context, rows, ids, types) }
 }
 
-const labelFeed = (model: Model, g: Builder): Tensor =>
-  g.feed("labels", "int32", ["batch"], { below: model.options.head.labels, ignored: IGNORED })
+const crossEntropy: Objective = { kind: "cross_entropy" }
+
+function labelFeed({ options: { head, objective } }: Model, g: Builder): Tensor {
+  switch (objective?.kind) {
+    case "binary_cross_entropy":
+      return g.feed("labels", "float32", ["batch", head.labels])
+    case "mean_squared_error":
+      return g.feed("labels", "float32", ["batch"])
+    default:
+      return g.feed("labels", "int32", ["batch"], { below: head.labels, ignored: IGNORED })
+  }
+}
 
 function evaluation(model: Model): ProgramFunction {
   const g = new Builder(model.graph, "eval")
   const logits = model.logits(g, "eval")
-  const { losses } = rowLosses(g, logits, labelFeed(model, g))
+  const kind = model.options.objective?.kind ?? "cross_entropy"
+  const { losses } = objectiveLosses(g, logits, labelFeed(model, g), { kind })
   return g.finish({ logits, losses })
 }
 
@@ -217,7 +233,8 @@ function evaluation(model: Model): ProgramFunction {
 function lossAndGradients(model: Model, g: Builder): { readonly loss: Tensor; readonly updates: Array<Update> } {
   const logits = model.logits(g, "train")
   const labels = labelFeed(model, g)
-  const { loss } = softmaxCrossEntropy(g, { logits }, { labels, count: g.feed("count", "float32", []) })
+  const { objective = crossEntropy } = model.options
+  const { loss } = objectiveLoss(g, { logits }, { labels, objective, count: g.feed("count", "float32", []) })
   const parameters = model
     .trainableNames()
     .map((name) => ({ variable: model.variable(name), value: g.read(model.variable(name)) }))

@@ -1,7 +1,7 @@
 import type { InputPort, PortType } from "@hone/core/Port"
 import { makeStaged } from "@hone/core/Step"
 import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
-import { type FeatureCut, featuresBytes, featuresStage, inMegabytes, isPartlyFrozen, partialCut } from "../features/stage.ts"
+import { type FeatureCut, featuresBytes, featuresOf, featuresStage, inMegabytes, isPartlyFrozen, partialCut } from "../features/stage.ts"
 import { engineParts } from "../tensors/parts.ts"
 import { EvaluateParams } from "./params.ts"
 
@@ -131,8 +131,8 @@ export const evaluate = makeStaged({
         model: { from: { port: "model" } },
         rows: { from: { port: "rows" } },
         fit: { from: { port: "fit" } },
-        features_rows: { from: { stage: "features_rows", output: "features_rows" }, derived: true },
-        features_fit: { from: { stage: "features_fit", output: "features_fit" }, derived: true }
+        features_rows: featuresOf("features_rows"),
+        features_fit: featuresOf("features_fit")
       },
       outputs: { predictions: { kind: "predictions", description: "the model's prediction of each row" } },
       resources: () => ({ cpu: "all" }),

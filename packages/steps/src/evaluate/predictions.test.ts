@@ -20,7 +20,7 @@ const features = (stage: string, model: InputArtifact, of: InputArtifact, params
   Effect.map(
     runStage(bench, evaluate, { stage, engine, inputs: { model, rows: of }, with: params }),
     ({ outputs }) => ({
-      [stage]: outputs[stage]!
+      [stage]: outputs["features"]!
     })
   )
 

@@ -113,11 +113,11 @@ for (const engine of new Set([testEngine, nativeEngine() ?? testEngine])) {
       const pooled = (more: Record<string, InputArtifact>) =>
         Effect.map(
           runStage(bench, evaluate, { stage: "features_rows", engine, inputs: { ...inputs, ...more } }),
-          ({ outputs }) => float32Lists(readTable(outputs["features_rows"]!), "hidden")
+          ({ outputs }) => float32Lists(readTable(outputs["features"]!), "hidden")
         )
       const { outputs } = yield* runStage(bench, evaluate, { stage: "hidden_rows", engine, inputs })
       const direct = yield* pooled({})
-      const shared = yield* pooled({ hidden: outputs["hidden_rows"]! })
+      const shared = yield* pooled({ hidden: outputs["features"]! })
       assert.strictEqual(shared.length, 20)
       shared.forEach((vector, row) =>
         vector.forEach((value, at) => assert.closeTo(value, direct[row]![at]!, 1e-5))
@@ -136,7 +136,7 @@ it.effect("a row's features hang on no other row, and hold its real tokens alone
           inputs: { model: partial, rows: artifact }
         }),
         ({ outputs }) => {
-          const table = readTable(outputs["features_train"]!)
+          const table = readTable(outputs["features"]!)
           const hidden = float32Lists(table, "hidden")
           return new Map(strings(table, "row_id").map((rowId, row) => [rowId, hidden[row]!]))
         }
@@ -166,7 +166,7 @@ it.effect("MiniLM's pooled vectors are those that transformers gives", () =>
     const engine = nativeEngine() ?? testEngine
     const inputs = { model: outputs["model"]!, rows: tokensArtifact(bench, texts) }
     const made = yield* runStage(bench, evaluate, { stage: "features_rows", engine, inputs })
-    const table = readTable(made.outputs["features_rows"]!)
+    const table = readTable(made.outputs["features"]!)
     const vectors = new Map(strings(table, "row_id").map((rowId, row) => [rowId, float32Lists(table, "hidden")[row]!]))
     forward.fp32.mean_pooled.forEach((expected, row) => {
       const vector = vectors.get(`s${row}`)!

@@ -11,7 +11,7 @@ import { breathe, openSession, stageEngine } from "../tensors/engine.ts"
 import { inputFeeds } from "../tensors/examples.ts"
 import type { InputFeeds } from "../tensors/feeds.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
-import type { FeatureCut } from "./stage.ts"
+import { type FeatureCut, FEATURES } from "./stage.ts"
 
 /** Rows of one forward pass: enough to fill the cores, few enough to keep attention small. */
 const BATCH_ROWS = 32
@@ -19,7 +19,7 @@ const BATCH_ROWS = 32
 const BATCH_VALUES = 4 << 20
 
 /** The run of a features stage: `cut` says, from the step's params and the model's facts, what to keep. */
-export const runFeatures = (name: string, cut: (params: any, model: Facts) => FeatureCut): StageRun =>
+export const runFeatures = (cut: (params: any, model: Facts) => FeatureCut): StageRun =>
   Effect.fn("features.run")(function* (context: StageContext) {
     const input = context.inputs["model"]!
     const chosen = cut(context.params, input.facts)
@@ -34,11 +34,11 @@ export const runFeatures = (name: string, cut: (params: any, model: Facts) => Fe
         const session = yield* openSession(engine, program)
         yield* attempt(() => session.write(new Map(program.parameters.map(({ name }) => [name, model.read(name)]))))
         const feeds = yield* attempt(() => inputFeeds(tokens, start, config))
-        return yield* attempt(() => computeFeatures({ chosen, config, context, feeds, name, session, tokens }))
+        return yield* attempt(() => computeFeatures({ chosen, config, context, feeds, session, tokens }))
       })
     )
     const result: StageResult = {
-      outputs: { [name]: output },
+      outputs: { [FEATURES]: output },
       counts: { rows: tokens.rowIds.length, bytes: output.bytes, engine_seconds: engine.seconds() },
       warnings: []
     }
@@ -58,14 +58,13 @@ interface Work {
   readonly config: BertConfig
   readonly context: StageContext
   readonly feeds: InputFeeds
-  readonly name: string
   readonly session: Session
   readonly tokens: Tokens
 }
 
 /** Walks the rows, longest first, and writes what each keeps: readers join by row_id. */
-const computeFeatures = async ({ chosen, config, context, feeds, name, session, tokens }: Work): Promise<OutputArtifact> => {
-  const writer = new TableWriter(context.folder, `${name}.arrow`)
+const computeFeatures = async ({ chosen, config, context, feeds, session, tokens }: Work): Promise<OutputArtifact> => {
+  const writer = new TableWriter(context.folder, `${FEATURES}.arrow`)
   const gathered = new Gathered(writer)
   let done = 0
   try {

@@ -14,6 +14,8 @@ export interface FeatureCut {
 /** Hidden states beyond this are computed again rather than kept: they would have to fit into memory while training. */
 export const LARGEST_FEATURES_BYTES = 2 * 1024 ** 3
 
+export const FEATURES = "features"
+
 export interface FeaturesStage<P> {
   /** `features_train`, `features_validation`, ...: what `plan` shows. It enters no key. */
   readonly name: string
@@ -44,11 +46,10 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
     rows: { from: { port: options.rows }, view: () => "inputs" },
     ...(options.startsFrom === undefined
       ? {}
-      : { hidden: { from: { stage: options.startsFrom, output: options.startsFrom }, derived: true as const } })
+      : { hidden: featuresOf(options.startsFrom) })
   },
-  outputs: {
-    [options.name]: { kind: "features", description: "hidden states of the frozen blocks, a row for each row" }
-  },
+  // One name for all of them: a result found under a shared key is read by the name that its maker gave it.
+  outputs: { [FEATURES]: { kind: "features", description: "hidden states of the frozen blocks, a row for each row" } },
   // What is kept is in the view of the model: before its facts are known, params that hang on them would be guesses.
   params: () => ({}),
   applies: (params, facts) => {
@@ -62,9 +63,12 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   module: "steps/features/run",
   run: async () => {
     const { runFeatures } = await import("./run.ts")
-    return { run: runFeatures(options.name, options.cut) }
+    return { run: runFeatures(options.cut) }
   }
 })
+
+/** What a later stage of the step reads of a features stage. */
+export const featuresOf = (stage: string) => ({ from: { stage, output: FEATURES }, derived: true as const })
 
 /** The part of a model that features hang on. */
 const viewOf = ({ cut, pooled }: FeatureCut): string => (pooled === null ? `prefix/${cut}` : `pooled/${pooled}`)

@@ -4,6 +4,7 @@ import type { InputPort, PortType } from "@hone/core/Port"
 import {
   type FeatureCut,
   featuresBytes,
+  featuresOf,
   featuresStage,
   inMegabytes,
   LARGEST_FEATURES_BYTES
@@ -120,8 +121,8 @@ export const train = makeStaged({
         model: { from: { port: "model" } },
         train: { from: { port: "train" } },
         validation: { from: { port: "validation" } },
-        features_train: { from: { stage: "features_train", output: "features_train" }, derived: true },
-        features_validation: { from: { stage: "features_validation", output: "features_validation" }, derived: true }
+        features_train: featuresOf("features_train"),
+        features_validation: featuresOf("features_validation")
       },
       outputs,
       trajectory: trajectoryParams,
