@@ -81,7 +81,8 @@ const write = (
   part: string,
   rows: Int32Array
 ): OutputArtifact => {
-  const writer = new TableWriter(context.folder, `${part}.arrow`)
+  const metadata = Object.fromEntries(table.schema.metadata)
+  const writer = new TableWriter(context.folder, `${part}.arrow`, { metadata })
   try {
     for (let start = 0; start === 0 || start < rows.length; start += BATCH_ROWS) {
       writer.writeBatch(takeRows(table, rows.subarray(start, start + BATCH_ROWS)))

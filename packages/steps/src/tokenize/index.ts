@@ -1,6 +1,6 @@
 import { make } from "@hone/core/Step"
 import { TokenizeParams } from "./params.ts"
-import { rowsInput, tokenizerInput, tokensOutput, tokensType } from "./ports.ts"
+import { rowsInput, textFaults, tokenizerInput, tokensOutput, tokensType } from "./ports.ts"
 
 export const tokenize = make({
   kind: "tokenize",
@@ -9,7 +9,7 @@ export const tokenize = make({
   inputs: { rows: rowsInput, tokenizer: tokenizerInput },
   outputs: { tokens: tokensOutput },
   main: "tokens",
-  types: ({ inputs }) => ({ outputs: { tokens: tokensType(inputs["rows"]) }, faults: [] }),
+  types: ({ inputs }) => ({ outputs: { tokens: tokensType(inputs["rows"]) }, faults: textFaults(inputs["rows"]) }),
   module: "steps/tokenize/run",
   run: () => import("./run.ts")
 })

@@ -14,7 +14,7 @@ import { TableWriter } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
 import { partFacts } from "../rows/partFacts.ts"
 import { viewsOf } from "../rows/views.ts"
-import { fit, type FittedRow } from "./fit.ts"
+import { fit, fitPair, type FittedRow } from "./fit.ts"
 import type { TokenizeParams } from "./params.ts"
 import { loadTokenizer, type TextTokenizer } from "./TextTokenizer.ts"
 
@@ -30,8 +30,8 @@ const tokenize = async (context: StageContext, params: TokenizeParams): Promise<
   const rows = context.inputs["rows"]!
   const tokenizerArtifact = context.inputs["tokenizer"]!
   const tokenizer = await loadTokenizer(tokenizerJson(tokenizerArtifact))
-  const max_length = maximalLength(params, tokenizerArtifact, tokenizer)
   const table = readTable(rows)
+  const max_length = maximalLength(params, tokenizerArtifact, specialsOf(tokenizer, isPair(table)))
   const encoded = await encodeAll(context, table, tokenizer, params, max_length)
   refuse(encoded, params, max_length)
   const output = write(context, table, encoded, {
@@ -53,10 +53,17 @@ const tokenizerJson = (artifact: InputArtifact): Uint8Array => {
   return binaries(table, "bytes")[place]!
 }
 
-const maximalLength = (params: TokenizeParams, { facts }: InputArtifact, { special }: TextTokenizer): number => {
+const isPair = (table: Table): boolean => table.getChild("text_b") !== null
+
+/** How many special tokens stand in each row. */
+const specialsOf = ({ pair, special }: TextTokenizer, isPair: boolean): number =>
+  isPair
+    ? pair.before.ids.length + pair.middle.ids.length + pair.after.ids.length
+    : special.before.length + special.after.length
+
+const maximalLength = (params: TokenizeParams, { facts }: InputArtifact, specials: number): number => {
   const limit = typeof facts["model_max_length"] === "number" ? facts["model_max_length"] : Infinity
   const max_length = params.max_length ?? limit
-  const specials = special.before.length + special.after.length
   const fail = (message: string, hint: string) => new StageError({ code: "max_length", message, hint })
   if (max_length > limit) {
     throw fail(
@@ -94,28 +101,35 @@ const encodeAll = async (
   params: TokenizeParams,
   max_length: number
 ): Promise<Encoded> => {
-  const texts = strings(table, "text")
+  const columns = (isPair(table) ? ["text_a", "text_b"] : ["text"]).map((name) => strings(table, name))
   const ids = strings(table, "row_id")
-  const specials = tokenizer.special.before.length + tokenizer.special.after.length
+  const specials = specialsOf(tokenizer, columns.length === 2)
   const rows: Array<number> = []
   const fitted: Array<FittedRow> = []
   const tooLong: Array<string> = []
   const empty: Array<string> = []
-  const lengths = new Int32Array(texts.length)
-  for (let start = 0; start < texts.length; start += TEXTS_AT_ONCE) {
-    const contents = await tokenizer.encode(texts.slice(start, start + TEXTS_AT_ONCE))
-    contents.forEach((content, at) => {
+  const lengths = new Int32Array(ids.length)
+  for (let start = 0; start < ids.length; start += TEXTS_AT_ONCE) {
+    const encoded: Array<ReadonlyArray<ReadonlyArray<number>>> = []
+    for (const texts of columns) encoded.push(await tokenizer.encode(texts.slice(start, start + TEXTS_AT_ONCE)))
+    const [first, second] = encoded
+    first!.forEach((content, at) => {
       const row = start + at
-      lengths[row] = content.length + specials
-      if (content.length === 0) empty.push(ids[row]!)
-      const fits = fit(content, tokenizer.special, max_length, params.truncate)
+      const other = second?.[at]
+      lengths[row] = content.length + (other?.length ?? 0) + specials
+      // A pair of which one text has nothing to read is no pair.
+      if (content.length === 0 || other?.length === 0) empty.push(ids[row]!)
+      const fits =
+        other === undefined
+          ? fit(content, tokenizer.special, max_length, params.truncate)
+          : fitPair([content, other], tokenizer.pair, max_length, params.truncate)
       if (fits === undefined) tooLong.push(ids[row]!)
       else {
         rows.push(row)
         fitted.push(fits)
       }
     })
-    context.progress({ done: Math.min(start + TEXTS_AT_ONCE, texts.length), total: texts.length, unit: "rows" })
+    context.progress({ done: Math.min(start + TEXTS_AT_ONCE, ids.length), total: ids.length, unit: "rows" })
   }
   return { rows: Int32Array.from(rows), fitted, tooLong, empty, lengths }
 }
@@ -140,7 +154,8 @@ const write = (
   { fitted, rows }: Encoded,
   facts: Record<string, any>
 ): OutputArtifact => {
-  const writer = new TableWriter(context.folder, "tokens.arrow")
+  const metadata = Object.fromEntries(table.schema.metadata)
+  const writer = new TableWriter(context.folder, "tokens.arrow", { metadata })
   try {
     for (let start = 0; start < rows.length; start += BATCH_ROWS) {
       const batch = takeRows(table, rows.subarray(start, start + BATCH_ROWS))
@@ -148,9 +163,9 @@ const write = (
         field.name,
         { data: batch.data.children[at]!, nullable: field.nullable }
       ])
-      writer.write({ ...Object.fromEntries(own), ...tokenColumns(fitted.slice(start, start + BATCH_ROWS)) })
+      writer.write({ ...Object.fromEntries(own), ...tokenColumns(fitted.slice(start, start + BATCH_ROWS), isPair(table)) })
     }
-    const made = Object.keys(tokenColumns([]))
+    const made = Object.keys(tokenColumns([], isPair(table)))
     return writer.finish({ facts, views: viewsOf([...table.schema.fields.map(({ name }) => name), ...made]) })
   } catch (error) {
     writer.abandon()
@@ -158,12 +173,16 @@ const write = (
   }
 }
 
-const tokenColumns = (fitted: ReadonlyArray<FittedRow>): Record<string, Column> => {
+const tokenColumns = (fitted: ReadonlyArray<FittedRow>, isPair: boolean): Record<string, Column> => {
   const offsets = offsetsOf(fitted.map(({ ids }) => ids.length))
-  const values = new Int32Array(offsets[fitted.length]!)
-  fitted.forEach(({ ids }, row) => values.set(ids, offsets[row]!))
+  const joined = (listOf: (row: FittedRow) => Int32Array) => {
+    const values = new Int32Array(offsets[fitted.length]!)
+    fitted.forEach((row, at) => values.set(listOf(row), offsets[at]!))
+    return listInt32(values, offsets)
+  }
   return {
-    input_ids: listInt32(values, offsets),
+    input_ids: joined(({ ids }) => ids),
+    ...(isPair ? { token_type_ids: joined(({ types }) => types!) } : {}),
     length: int32(Int32Array.from(fitted, ({ ids }) => ids.length)),
     truncated: bool(fitted.map(({ truncated }) => truncated))
   }
