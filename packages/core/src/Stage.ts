@@ -46,6 +46,11 @@ export interface StageResult {
   /** Rows in, out, cut, dropped, with reasons: shown after the step and by `show`. Keys are snake_case. */
   readonly counts: Readonly<Record<string, Json>>
   readonly warnings: ReadonlyArray<string>
+  /**
+   * Why the result belongs to this run alone and gets no record: a source that changed while it was read. What follows is cached as
+   * ever, since it hangs on the content that came out.
+   */
+  readonly uncached?: string
 }
 
 export const OutputArtifact = Schema.Struct({
@@ -104,5 +109,7 @@ export class StageError extends Schema.TaggedError<StageError>()("StageError", {
   message: Schema.String,
   hint: Schema.String,
   /** Rows that it is about, where there are some. */
-  row_ids: Schema.optionalKey(Schema.Array(Schema.String))
+  row_ids: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** The stored blob that cannot be read, for `artifact_corrupt` and `artifact_missing`: the runner has it made again. */
+  blob: Schema.optionalKey(Schema.String)
 }) {}

@@ -7,6 +7,7 @@ import { endAllNow } from "./worker/Workers.ts"
 import { doctorVerb } from "./cli/verbs/doctor.ts"
 import { explainVerb } from "./cli/verbs/explain.ts"
 import { exportVerb } from "./cli/verbs/export.ts"
+import { gcVerb } from "./cli/verbs/gc.ts"
 import { graphVerb } from "./cli/verbs/graph.ts"
 import { planVerb } from "./cli/verbs/plan.ts"
 import { predictVerb } from "./cli/verbs/predict.ts"
@@ -16,6 +17,7 @@ import { runsVerb } from "./cli/verbs/runs.ts"
 import { schemaVerb } from "./cli/verbs/schema.ts"
 import { showVerb } from "./cli/verbs/show.ts"
 import { stepsVerb } from "./cli/verbs/steps.ts"
+import { verifyVerb } from "./cli/verbs/verify.ts"
 
 const hone = Command.make("hone").pipe(
   Command.withDescription("Fine-tune pre-trained models by YAML pipelines of typed, cached steps"),
@@ -25,7 +27,7 @@ const hone = Command.make("hone").pipe(
     { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
     { command: "hone steps train", description: "the params of a kind of step" }
   ]),
-  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, doctorVerb])
+  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, verifyVerb, gcVerb, doctorVerb])
 )
 
 // The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.

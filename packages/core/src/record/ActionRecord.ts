@@ -30,6 +30,8 @@ export const ActionRecord = Schema.Struct({
   /** ISO 8601, UTC. */
   finished_at: Schema.String,
   host: Schema.Struct({ node: Schema.String, platform: Schema.String, cores: Schema.Int, engine: Schema.String }),
+  /** The folder of checkpoints that it was made over. */
+  trajectory: Schema.optionalKey(Schema.String),
   /** The last lines that the stage logged. */
   log: Schema.Array(Schema.String)
 })

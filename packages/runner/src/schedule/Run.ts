@@ -80,7 +80,8 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     permits: yield* Semaphore.make(options.cores),
     listener,
     planned,
-    inFlight: new Map()
+    inFlight: new Map(),
+    damaged: new Set()
   }
   const steps = new Map(prepared.pipeline.steps.map((step) => [step.name, step]))
   const ends = new Map<string, Deferred.Deferred<StageEnd>>()
@@ -131,7 +132,7 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
       const end = yield* bring(step, stage)
       known.set(id, end)
       yield* Deferred.succeed(deferred, end)
-      if (end.state === "failed") {
+      if (end.state === "failed" && end.failure.blob === null) {
         const { code, hint, message, row_ids, stack } = end.failure
         listener.emit({
           event: "failure",
@@ -157,6 +158,8 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
         return end?.state === "made" ? end.record.counts : {}
       })
     ) as Record<string, unknown>
+    // Another pass will bring it to its end.
+    if (schedule.damaged.size > 0 && (outcome.outcome === "failed" || outcome.outcome === "skipped")) return
     options.ended(outcome)
     listener.emit({
       event: "step",
@@ -166,8 +169,8 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
       seconds: outcome.seconds,
       counts
     })
-    return outcome
   })
 
-  return yield* Effect.forEach(prepared.pipeline.steps, runStep, { concurrency: "unbounded" })
+  yield* Effect.forEach(prepared.pipeline.steps, runStep, { concurrency: "unbounded", discard: true })
+  return { damaged: schedule.damaged }
 })

@@ -1,4 +1,4 @@
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { keyOf, seedOf, trajectoryOf } from "@hone/core/plan/Key"
 import type { Prepared } from "@hone/core/plan/Plan"
 import { reasonToRun } from "@hone/core/plan/Plan"
@@ -10,9 +10,10 @@ import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
 import type { OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
 import { Clock, Deferred, Effect, Option, Semaphore } from "effect"
-import { closeAttempt, commit, openAttempt } from "../store/Commit.ts"
+import { closeAttempt, commit, keepUncached, openAttempt, setAside } from "../store/Commit.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { blobPath, makeFolder } from "../store/Folder.ts"
+import { withLease } from "../store/Lease.ts"
 import type { StageRequest } from "../worker/Messages.ts"
 import type { StageFailed } from "../worker/Workers.ts"
 import { Workers } from "../worker/Workers.ts"
@@ -49,6 +50,8 @@ export interface Schedule {
   readonly planned: ReadonlyMap<string, string>
   /** Results being made in this run, by key: the second to ask waits for the first. */
   readonly inFlight: Map<string, Deferred.Deferred<StageEnd>>
+  /** Blobs that were found damaged: another pass is needed. */
+  readonly damaged: Set<string>
 }
 
 type Inputs = Readonly<Record<string, OutputArtifact | undefined>>
@@ -161,9 +164,15 @@ const attemptStage = Effect.fnUntraced(function* (
           cores: schedule.cores,
           engine: engine.engine
         },
+        ...(request.checkpoints === null ? {} : { trajectory: basename(request.checkpoints) }),
         log: listener.tailOf(at)
       }
       for (const message of done.warnings) listener.emit({ event: "warning", step: step.name, message })
+      if (done.uncached !== null) {
+        const message = `${done.uncached}: this result belongs to this run alone and is not cached`
+        listener.emit({ event: "warning", step: step.name, message })
+        return keepUncached(folder, attempt, record)
+      }
       const committed = commit(folder, attempt, record)
       if (committed.how === "drifted") {
         const message =
@@ -175,6 +184,17 @@ const attemptStage = Effect.fnUntraced(function* (
     (attempt) => Effect.sync(() => closeAttempt(attempt))
   )
 })
+
+/** A failure; one by a damaged blob sets that aside and asks for another pass, in which what made it runs again. */
+const failed = (schedule: Schedule, step: PipelineStep, end: Extract<StageEnd, { state: "failed" }>): StageEnd => {
+  if (end.failure.blob !== null) {
+    const path = setAside(schedule.folder, end.failure.blob)
+    schedule.damaged.add(end.failure.blob)
+    const message = `a stored result was damaged or gone, and is made again: ${path}`
+    schedule.listener.emit({ event: "warning", step: step.name, message })
+  }
+  return end
+}
 
 /**
  * Brings a stage to its end: keys it, takes the result that is there, or makes its intermediates and then itself. `derive` makes an
@@ -226,7 +246,7 @@ export const runStage = Effect.fn("stage")(function* (
     }
     const wanted = stage.resources(step.params).cpu
     const permits = wanted === "all" ? schedule.cores : Math.min(wanted, schedule.cores)
-    return yield* schedule.permits.withPermits(permits)(
+    const attempt = schedule.permits.withPermits(permits)(
       Effect.gen(function* () {
         listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "started", reason })
         const started = yield* now
@@ -234,9 +254,20 @@ export const runStage = Effect.fn("stage")(function* (
         const seconds = ((yield* now) - started) / 1000
         return result._tag === "Success"
           ? ({ state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd)
-          : ({ state: "failed", key, reason, seconds, failure: result.failure } as StageEnd)
+          : failed(schedule, step, { state: "failed", key, reason, seconds, failure: result.failure })
       })
     )
+    return yield* withLease(schedule.folder, key, {
+      make: attempt,
+      look: Effect.map(records.lookup(key), (found) => (Option.isSome(found) ? hit(found.value, true) : undefined)),
+      waiting: () =>
+        listener.emit({
+          event: "log",
+          step: step.name,
+          stage: stage.name,
+          line: "another process is making this result: waiting for it"
+        })
+    })
   })
   const end = yield* Effect.onInterrupt(make, () =>
     Deferred.succeed(deferred, { state: "skipped", reason: "interrupted" })

@@ -49,6 +49,19 @@ export type Committed = { readonly how: "created" | "equal" | "drifted"; readonl
 const sameContent = (a: ActionRecord, b: ActionRecord): boolean =>
   Object.entries(a.outputs).every(([name, output]) => b.outputs[name]?.content === output.content)
 
+/** Keeps the files of a result that gets no record: what follows in this run reads them, and gc takes them. */
+export const keepUncached = (folder: StoreFolder, attempt: string, record: ActionRecord): ActionRecord => {
+  for (const output of Object.values(record.outputs)) keepBlob(folder, attempt, output)
+  return record
+}
+
+/** Sets a damaged blob aside, so that no record which names it is a hit: what made it runs again. */
+export const setAside = (folder: StoreFolder, blob: string): string => {
+  const path = blobPath(folder, blob)
+  if (existsSync(path)) renameSync(path, join(makeFolder(folder.damaged), `${blob}-${Date.now()}`))
+  return path
+}
+
 /** Blobs first, then the shelf, and the record last and exclusively: whoever finds the record finds all of it. */
 export const commit = (folder: StoreFolder, attempt: string, record: ActionRecord): Committed => {
   for (const output of Object.values(record.outputs)) keepBlob(folder, attempt, output)

@@ -15,6 +15,8 @@ export interface StoreFolder {
   readonly last: string
   readonly memo: string
   readonly drift: string
+  /** Blobs whose bytes were not theirs any more. */
+  readonly damaged: string
 }
 
 /** The nearest ancestor with `hone.yaml` or `.git`, else the pipeline's own folder. */
@@ -40,7 +42,8 @@ export const storeFolder = (home: string): StoreFolder => {
     runs: at("runs"),
     last: at("last"),
     memo: at("memo"),
-    drift: at("drift")
+    drift: at("drift"),
+    damaged: at("damaged")
   }
 }
 

@@ -33,7 +33,8 @@ export const WorkerMessage = Schema.Union([
     type: Schema.Literal("done"),
     outputs: Schema.Record(Schema.String, OutputArtifact),
     counts: JsonRecord,
-    warnings: Schema.Array(Schema.String)
+    warnings: Schema.Array(Schema.String),
+    uncached: Schema.NullOr(Schema.String)
   }),
   Schema.Struct({
     type: Schema.Literal("failed"),
@@ -41,6 +42,8 @@ export const WorkerMessage = Schema.Union([
     message: Schema.String,
     hint: Schema.String,
     row_ids: Schema.Array(Schema.String),
+    /** The damaged or missing blob that it met. */
+    blob: Schema.NullOr(Schema.String),
     /** Set for faults of ours, not the user's. */
     stack: Schema.NullOr(Schema.String)
   })

@@ -13,6 +13,7 @@ export class StageFailed extends Schema.TaggedError<StageFailed>()("StageFailed"
   message: Schema.String,
   hint: Schema.String,
   row_ids: Schema.Array(Schema.String),
+  blob: Schema.NullOr(Schema.String),
   stack: Schema.NullOr(Schema.String)
 }) {}
 
@@ -61,6 +62,7 @@ const died = (code: number | null, signal: string | null, tail: ReadonlyArray<st
           ? `its last words: ${tail.slice(-3).join(" | ")}`
           : "run it again; if it fails again, `hone doctor` checks the engine",
     row_ids: [],
+    blob: null,
     stack: null
   })
 

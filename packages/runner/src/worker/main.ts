@@ -51,6 +51,7 @@ const failure = (cause: Cause.Cause<unknown>): WorkerMessage => {
       message: error.message,
       hint: error.hint,
       row_ids: error.row_ids ?? [],
+      blob: error.blob ?? null,
       stack: null
     }
   }
@@ -67,14 +68,16 @@ const failure = (cause: Cause.Cause<unknown>): WorkerMessage => {
     message,
     hint: known.hint ?? "",
     row_ids: [],
+    blob: null,
     stack: known.hint === undefined ? (known.stack ?? null) : null
   }
 }
 
-const answer = (exit: Exit.Exit<StageResult, unknown>): WorkerMessage =>
-  Exit.isSuccess(exit)
-    ? { type: "done", outputs: exit.value.outputs, counts: exit.value.counts, warnings: exit.value.warnings }
-    : failure(exit.cause)
+const answer = (exit: Exit.Exit<StageResult, unknown>): WorkerMessage => {
+  if (Exit.isFailure(exit)) return failure(exit.cause)
+  const { counts, outputs, uncached, warnings } = exit.value
+  return { type: "done", outputs, counts, warnings, uncached: uncached ?? null }
+}
 
 process.on("message", (raw) => {
   const work = Effect.gen(function* () {

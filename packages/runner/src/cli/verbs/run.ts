@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import type { RunEvent } from "@hone/core/Contract"
 import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
+import { plan } from "@hone/core/plan/Plan"
 import type { RunRecord, StepOutcome } from "@hone/core/record/RunRecord"
 import { Clock, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
@@ -87,22 +88,29 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
   }
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - started) / 1000)
 
+  /** A step that ran in an earlier pass has run, whatever a later one finds. */
+  const ended = (step: StepOutcome) => {
+    const at = steps.findIndex(({ name }) => name === step.name)
+    if (at < 0) steps.push(step)
+    else if (steps[at]!.outcome !== "ran") steps[at] = step
+  }
+  const pass = Effect.fnUntraced(function* (now: Plan) {
+    const cores = availableParallelism()
+    const { damaged } = yield* runSteps({ prepared, planned: now, last, folder, cores, show: emit, ended })
+    return damaged
+  })
+
   if (isIdle(planned)) {
     for (const step of planned.steps) {
-      const outcome = cached(step)
-      steps.push(outcome)
+      ended(cached(step))
       emit({ event: "step", name: step.name, outcome: "hit", reason: step.reason, seconds: 0, counts: {} })
     }
   } else {
     sweepAttempts(folder)
-    yield* runSteps({
-      prepared,
-      planned,
-      last,
-      folder,
-      cores: availableParallelism(),
-      show: emit,
-      ended: (step) => steps.push(step)
+    yield* Effect.gen(function* () {
+      let now = planned
+      // Each pass sets at least one damaged file aside, so this ends.
+      while ((yield* pass(now)).size > 0) now = yield* plan(prepared, last)
     }).pipe(
       Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
       Effect.scoped,

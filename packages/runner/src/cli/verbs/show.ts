@@ -2,6 +2,7 @@ import type { ShowJson } from "@hone/core/Contract"
 import type { PlannedStep } from "@hone/core/plan/Plan"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { OutputArtifact } from "@hone/core/Stage"
+import { attempt } from "@hone/steps/attempt"
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { StoreFolder } from "../../store/Folder.ts"
@@ -10,6 +11,7 @@ import { renderComparison } from "../Comparison.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
 import { loadPlan, unknownStep } from "../Load.ts"
+import { refusing } from "../StepResult.ts"
 import { bytes, duration, paint, print, printError, printJson, table } from "../Output.ts"
 
 const recordsOf = (step: PlannedStep): ReadonlyArray<ActionRecord> => step.stages.flatMap(({ record }) => record ?? [])
@@ -112,8 +114,8 @@ export const showVerb = Command.make(
       return yield* new Exit({ code: 1 })
     }
     const artifacts = records.flatMap((record) => Object.entries(record.outputs))
-    const outputs = yield* Effect.promise(() =>
-      Promise.all(artifacts.map(([output, artifact]) => open(folder, output, artifact, rows)))
+    const outputs = yield* refusing(json)(
+      attempt(() => Promise.all(artifacts.map(([output, artifact]) => open(folder, output, artifact, rows))))
     )
     if (!json) return print(render(step, records, outputs))
     const shown: ShowJson = {

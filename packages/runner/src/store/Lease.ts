@@ -1,0 +1,120 @@
+import { randomBytes } from "node:crypto"
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeSync } from "node:fs"
+import { hostname } from "node:os"
+import { join } from "node:path"
+import { Effect, Schedule } from "effect"
+import type { StoreFolder } from "./Folder.ts"
+import { makeFolder } from "./Folder.ts"
+
+const heartbeatMillis = 2000
+const pollMillis = 200
+// Two heartbeats missed, by the waiter's own clock: the holder's clock and the file system's may say anything.
+const staleMillis = 2 * heartbeatMillis + pollMillis
+
+interface Holder {
+  readonly token: string
+  readonly pid: number
+  readonly host: string
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"
+  }
+}
+
+const read = (path: string): { readonly holder: Holder | undefined; readonly beat: string } | undefined => {
+  try {
+    const beat = String(statSync(path, { bigint: true }).mtimeNs)
+    const text = readFileSync(path, "utf8")
+    return { holder: text === "" ? undefined : (JSON.parse(text) as Holder), beat }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    return { holder: undefined, beat: "" } // half written: its beat will tell
+  }
+}
+
+const create = (path: string, holder: Holder): boolean => {
+  try {
+    const fd = openSync(path, "wx", 0o644)
+    writeSync(fd, JSON.stringify(holder))
+    closeSync(fd)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false
+    throw error
+  }
+}
+
+/** Takes a lease away from a holder that is gone. Only one of several waiters succeeds in the rename. */
+const takeAway = (path: string): void => {
+  const aside = `${path}.${randomBytes(4).toString("hex")}.gone`
+  try {
+    renameSync(path, aside)
+    rmSync(aside, { force: true })
+  } catch {
+    // Another waiter was first, or the holder let go.
+  }
+}
+
+const beat = (path: string) =>
+  Effect.sync(() => {
+    try {
+      const now = new Date()
+      utimesSync(path, now, now)
+    } catch {
+      // It was taken away: what this process makes is still welcome, the store takes the first.
+    }
+  })
+
+/**
+ * Makes a result that other processes may be making too: `make` runs while this process holds the key's lease; where another holds it,
+ * its result is waited for (`look`). A holder that dies or stops is replaced after two missed heartbeats. Leases save work and never
+ * decide: records are created exclusively, so two who make the same are harmless.
+ */
+export const withLease = <A, E, R, R2>(
+  folder: StoreFolder,
+  key: string,
+  options: {
+    readonly make: Effect.Effect<A, E, R>
+    /** The other's result, once it is there. */
+    readonly look: Effect.Effect<A | undefined, never, R2>
+    readonly waiting: () => void
+  }
+): Effect.Effect<A, E, R | R2> =>
+  Effect.gen(function* () {
+    const path = join(makeFolder(join(folder.root, "leases")), key)
+    const me: Holder = { token: randomBytes(8).toString("hex"), pid: process.pid, host: hostname() }
+    let seen = ""
+    let since = performance.now()
+    let told = false
+    for (;;) {
+      if (create(path, me)) {
+        return yield* Effect.acquireUseRelease(
+          Effect.forkChild(Effect.repeat(beat(path), Schedule.spaced(heartbeatMillis))),
+          // The other may have finished between the look that missed and the lease that was free.
+          () => Effect.flatMap(options.look, (made) => (made === undefined ? options.make : Effect.succeed(made))),
+          () =>
+            Effect.sync(() => {
+              if (read(path)?.holder?.token === me.token) rmSync(path, { force: true })
+            })
+        )
+      }
+      const made = yield* options.look
+      if (made !== undefined) return made
+      const lease = read(path)
+      if (lease === undefined) continue
+      if (lease.beat !== seen) [seen, since] = [lease.beat, performance.now()]
+      const isGone = lease.holder?.host === me.host && !isAlive(lease.holder.pid)
+      if (isGone || performance.now() - since > staleMillis) {
+        takeAway(path)
+        continue
+      }
+      if (!told) options.waiting()
+      told = true
+      yield* Effect.sleep(pollMillis)
+    }
+  })
