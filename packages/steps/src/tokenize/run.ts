@@ -154,7 +154,8 @@ const write = (
   { fitted, rows }: Encoded,
   facts: Record<string, any>
 ): OutputArtifact => {
-  const metadata = Object.fromEntries(table.schema.metadata)
+  // Part of the content: equal ids of another tokenizer must not pass for these, whose facts say which model may read them.
+  const metadata = { ...Object.fromEntries(table.schema.metadata), "hone.tokenizer": facts["tokenizer"] as string }
   const writer = new TableWriter(context.folder, "tokens.arrow", { metadata })
   try {
     for (let start = 0; start < rows.length; start += BATCH_ROWS) {
