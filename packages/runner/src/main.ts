@@ -9,6 +9,7 @@ import { explainVerb } from "./cli/verbs/explain.ts"
 import { exportVerb } from "./cli/verbs/export.ts"
 import { gcVerb } from "./cli/verbs/gc.ts"
 import { graphVerb } from "./cli/verbs/graph.ts"
+import { ingestVerb } from "./cli/verbs/ingest.ts"
 import { planVerb } from "./cli/verbs/plan.ts"
 import { predictVerb } from "./cli/verbs/predict.ts"
 import { previewVerb } from "./cli/verbs/preview.ts"
@@ -27,7 +28,7 @@ const hone = Command.make("hone").pipe(
     { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
     { command: "hone steps train", description: "the params of a kind of step" }
   ]),
-  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, verifyVerb, gcVerb, doctorVerb])
+  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, ingestVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, verifyVerb, gcVerb, doctorVerb])
 )
 
 // The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.

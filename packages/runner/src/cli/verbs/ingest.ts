@@ -1,0 +1,76 @@
+import { resolve } from "node:path"
+import { Effect } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import type { Sight } from "@hone/steps/ingest/peek"
+import { FetchProblem } from "../../sources/Download.ts"
+import { locate } from "../../sources/Locate.ts"
+import { fetched, isRemote } from "../../sources/Remote.ts"
+import { Exit } from "../Exit.ts"
+import * as Flags from "../Flags.ts"
+import { paint, print, printError, printJson, table } from "../Output.ts"
+import { ownFolder } from "../Places.ts"
+
+const ROWS = 3
+const WIDTH = 60
+
+const pathOf = async (source: string, signal: AbortSignal): Promise<string> => {
+  if (isRemote(source)) return fetched(source, "datasets", process.env, signal)
+  const path = locate(source, resolve("."), ownFolder())
+  if (typeof path === "string") return path
+  throw new FetchProblem(path.message, path.hint)
+}
+
+const cell = (value: unknown): string => {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "")
+  const line = text.replace(/\s+/gu, " ")
+  return line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line
+}
+
+const sightText = ({ columns, format, rows }: Sight, described: string): string => {
+  const shown = rows.slice(0, ROWS)
+  const cells = columns.map((column) => [paint("cyan", column), ...shown.map((row) => cell(row[column]))])
+  return [`${paint("bold", format === "folder" ? "a folder of files by label" : described)}`, table(cells)].join("\n")
+}
+
+const look = async (source: string, sha256: string | undefined, signal: AbortSignal) => {
+  const spec = sha256 === undefined ? source : `${source}#sha256=${sha256}`
+  const [{ look }, { describe }, { guessShape }, { proposedPipeline }] = await Promise.all([
+    import("@hone/steps/ingest/peek"),
+    import("@hone/steps/ingest/head"),
+    import("@hone/steps/ingest/guess"),
+    import("@hone/steps/ingest/proposal")
+  ])
+  const path = await pathOf(spec, signal)
+  const sight = await look(path, { format: "auto", quote: '"' })
+  const guess = guessShape(sight.columns, sight.rows)
+  const pipeline = guess === undefined ? undefined : proposedPipeline(source, sha256, guess)
+  return { sight, guess, pipeline, described: sight.head === undefined ? "folder" : describe(sight.head) }
+}
+
+export const ingestVerb = Command.make(
+  "ingest",
+  {
+    source: Argument.String("source").pipe(Argument.withDescription("a file, folder or pattern, npm:, hf: or an http(s) address")),
+    guess: Flag.Boolean("guess").pipe(Flag.withDescription("print a pipeline for it, and nothing else"), Flag.withDefault(false)),
+    sha256: Flag.String("sha256").pipe(Flag.withDescription("of the bytes behind an http(s) address"), Flag.optional),
+    json: Flags.json
+  },
+  Effect.fn("hone ingest")(function* ({ guess: isGuess, json, sha256, source }) {
+    const digest = sha256._tag === "Some" ? sha256.value : undefined
+    const seen = yield* Effect.tryPromise({ try: (signal) => look(source, digest, signal), catch: (error) => error as Error & { readonly hint?: string } }).pipe(
+      Effect.catch((error) => {
+        printError([error.message, ...(error.hint === undefined || error.hint === "" ? [] : [`  ${error.hint}`])].join("\n"))
+        return Effect.fail(new Exit({ code: 2 }))
+      })
+    )
+    const { described, guess, pipeline, sight } = seen
+    if (json) return printJson({ format: sight.format, described, columns: sight.columns, rows: sight.rows.slice(0, ROWS), guess: guess ?? null, pipeline: pipeline ?? null })
+    if (pipeline === undefined) {
+      print(sightText(sight, described))
+      printError("no column of it holds text: name the columns yourself (docs/guide/data.md)")
+      return yield* new Exit({ code: 1 })
+    }
+    if (isGuess) return print(pipeline.trimEnd())
+    print(`${sightText(sight, described)}\n\nit looks like ${guess!.task}; \`hone ingest ${source} --guess > pipeline.yaml\` writes this:\n\n${pipeline.trimEnd()}`)
+  })
+).pipe(Command.withDescription("Look at a source: its format, its columns, and a pipeline for it"))
