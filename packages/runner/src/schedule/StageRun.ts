@@ -15,8 +15,7 @@ import type { StoreFolder } from "../store/Folder.ts"
 import { blobPath, makeFolder } from "../store/Folder.ts"
 import { withLease } from "../store/Lease.ts"
 import type { StageRequest } from "../worker/Messages.ts"
-import type { StageFailed } from "../worker/Workers.ts"
-import { Workers } from "../worker/Workers.ts"
+import { StageFailed, Workers } from "../worker/Workers.ts"
 import type { RunListener } from "./Events.ts"
 
 /** How a stage came to its end. */
@@ -125,6 +124,33 @@ const keyedBy = Effect.fnUntraced(function* (
   })
 })
 
+const storeHints: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full: free some space (`hone gc` says what can go) and run again",
+  EDQUOT: "the quota is used up: free some space (`hone gc` says what can go) and run again",
+  EROFS: "the file system is read-only: make it writable, or move the pipeline where it is",
+  EACCES: "this user may not write there: mend the permissions of .hone",
+  EMFILE: "too many files are open: raise the limit (ulimit -n) and run again",
+  EXDEV: ".hone spans several file systems: keep it on one"
+}
+
+/** Work of the store, where the system may say no. Nothing half-done counts: the record is written last. */
+const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
+  Effect.try({
+    try: work,
+    catch: (error) => {
+      const { code = "EIO", message } = error as NodeJS.ErrnoException
+      const hint = storeHints[code] ?? "mend what the message names and run again: finished steps are kept"
+      return new StageFailed({
+        code: "store",
+        message: `the store cannot be written: ${message}`,
+        hint,
+        row_ids: [],
+        blob: null,
+        stack: null
+      })
+    }
+  })
+
 /** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
 const attemptStage = Effect.fnUntraced(function* (
   schedule: Schedule,
@@ -139,9 +165,10 @@ const attemptStage = Effect.fnUntraced(function* (
   const { folder, listener } = schedule
   const at = { step: step.name, stage: stage.name }
   return yield* Effect.acquireUseRelease(
-    Effect.sync(() => openAttempt(folder)),
+    storing(() => openAttempt(folder)),
     Effect.fnUntraced(function* (attempt) {
-      const request: StageRequest = { ...requestFor(schedule, step, stage, preimage, inputs, attempt), engine }
+      const asked = yield* storing(() => requestFor(schedule, step, stage, preimage, inputs, attempt))
+      const request: StageRequest = { ...asked, engine }
       const started = yield* now
       const done = yield* workers.run(request, {
         progress: ({ done, total, unit, values }) =>
@@ -171,9 +198,9 @@ const attemptStage = Effect.fnUntraced(function* (
       if (done.uncached !== null) {
         const message = `${done.uncached}: this result belongs to this run alone and is not cached`
         listener.emit({ event: "warning", step: step.name, message })
-        return keepUncached(folder, attempt, record)
+        return yield* storing(() => keepUncached(folder, attempt, record))
       }
-      const committed = commit(folder, attempt, record)
+      const committed = yield* storing(() => commit(folder, attempt, record))
       if (committed.how === "drifted") {
         const message =
           "the same inputs gave another result than the one in the store: the first stays, the second is noted in .hone/drift"

@@ -37,15 +37,14 @@ const read = (path: string): { readonly holder: Holder | undefined; readonly bea
   }
 }
 
-const create = (path: string, holder: Holder): boolean => {
+const create = (folder: string, key: string, holder: Holder): "created" | "held" | "impossible" => {
   try {
-    const fd = openSync(path, "wx", 0o644)
+    const fd = openSync(join(makeFolder(folder), key), "wx", 0o644)
     writeSync(fd, JSON.stringify(holder))
     closeSync(fd)
-    return true
+    return "created"
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false
-    throw error
+    return (error as NodeJS.ErrnoException).code === "EEXIST" ? "held" : "impossible"
   }
 }
 
@@ -86,13 +85,17 @@ export const withLease = <A, E, R, R2>(
   }
 ): Effect.Effect<A, E, R | R2> =>
   Effect.gen(function* () {
-    const path = join(makeFolder(join(folder.root, "leases")), key)
+    const leases = join(folder.root, "leases")
+    const path = join(leases, key)
     const me: Holder = { token: randomBytes(8).toString("hex"), pid: process.pid, host: hostname() }
     let seen = ""
     let since = performance.now()
     let told = false
     for (;;) {
-      if (create(path, me)) {
+      const created = create(leases, key, me)
+      // Where no lease can be written (a full disk) the work goes on without: it only saves doing it twice.
+      if (created === "impossible") return yield* options.make
+      if (created === "created") {
         return yield* Effect.acquireUseRelease(
           Effect.forkChild(Effect.repeat(beat(path), Schedule.spaced(heartbeatMillis))),
           // The other may have finished between the look that missed and the lease that was free.

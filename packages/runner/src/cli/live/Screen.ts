@@ -7,6 +7,8 @@ import { renderTable } from "./Table.ts"
 /** Where a run is shown: a table that redraws itself on a terminal, lines in a log, or JSON events for scripts. */
 export interface Screen {
   readonly show: (event: RunEvent) => void
+  /** Something to know that is no event of the run. */
+  readonly note: (text: string) => void
   /** The run was interrupted: say what is kept. */
   readonly interrupted: () => void
   readonly close: () => void
@@ -23,7 +25,7 @@ const failureText = (event: Extract<RunEvent, { event: "failure" }>): string => 
   return `${paint("red", `${event.step} failed`)}: ${event.message}${rows}${event.hint === "" ? "" : `\n  ${event.hint}`}`
 }
 
-const jsonScreen: Screen = { show: printJson, interrupted: () => {}, close: () => {} }
+const jsonScreen: Screen = { show: printJson, note: printError, interrupted: () => {}, close: () => {} }
 
 const plainScreen = (): Screen => {
   const lines = plainLines()
@@ -32,6 +34,7 @@ const plainScreen = (): Screen => {
       if (event.event === "failure") printError(failureText(event))
       for (const line of lines(event, Date.now())) print(line)
     },
+    note: printError,
     interrupted: () => printError(kept),
     close: () => {}
   }
@@ -50,6 +53,7 @@ const liveScreen = async (): Promise<Screen> => {
       absorb(state, event, Date.now())
       if (event.event === "failure") failures.push(failureText(event))
     },
+    note: (text) => failures.push(text),
     interrupted: () => failures.push(kept),
     close: () => {
       clearInterval(timer)
@@ -66,6 +70,7 @@ const idleScreen = (): Screen => {
   const state = emptyState()
   return {
     show: (event) => absorb(state, event, Date.now()),
+    note: printError,
     interrupted: () => {},
     close: () => print(renderTable(state, Date.now(), process.stdout.columns ?? 120))
   }

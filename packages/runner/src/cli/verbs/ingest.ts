@@ -50,27 +50,47 @@ const look = async (source: string, sha256: string | undefined, signal: AbortSig
 export const ingestVerb = Command.make(
   "ingest",
   {
-    source: Argument.String("source").pipe(Argument.withDescription("a file, folder or pattern, npm:, hf: or an http(s) address")),
-    guess: Flag.Boolean("guess").pipe(Flag.withDescription("print a pipeline for it, and nothing else"), Flag.withDefault(false)),
+    source: Argument.String("source").pipe(
+      Argument.withDescription("a file, folder or pattern, npm:, hf: or an http(s) address")
+    ),
+    guess: Flag.Boolean("guess").pipe(
+      Flag.withDescription("print a pipeline for it, and nothing else"),
+      Flag.withDefault(false)
+    ),
     sha256: Flag.String("sha256").pipe(Flag.withDescription("of the bytes behind an http(s) address"), Flag.optional),
     json: Flags.json
   },
   Effect.fn("hone ingest")(function* ({ guess: isGuess, json, sha256, source }) {
     const digest = sha256._tag === "Some" ? sha256.value : undefined
-    const seen = yield* Effect.tryPromise({ try: (signal) => look(source, digest, signal), catch: (error) => error as Error & { readonly hint?: string } }).pipe(
+    const seen = yield* Effect.tryPromise({
+      try: (signal) => look(source, digest, signal),
+      catch: (error) => error as Error & { readonly hint?: string }
+    }).pipe(
       Effect.catch((error) => {
-        printError([error.message, ...(error.hint === undefined || error.hint === "" ? [] : [`  ${error.hint}`])].join("\n"))
+        printError(
+          [error.message, ...(error.hint === undefined || error.hint === "" ? [] : [`  ${error.hint}`])].join("\n")
+        )
         return Effect.fail(new Exit({ code: 2 }))
       })
     )
     const { described, guess, pipeline, sight } = seen
-    if (json) return printJson({ format: sight.format, described, columns: sight.columns, rows: sight.rows.slice(0, ROWS), guess: guess ?? null, pipeline: pipeline ?? null })
+    if (json)
+      return printJson({
+        format: sight.format,
+        described,
+        columns: sight.columns,
+        rows: sight.rows.slice(0, ROWS),
+        guess: guess ?? null,
+        pipeline: pipeline ?? null
+      })
     if (pipeline === undefined) {
       print(sightText(sight, described))
       printError("no column of it holds text: name the columns yourself (docs/guide/data.md)")
       return yield* new Exit({ code: 1 })
     }
     if (isGuess) return print(pipeline.trimEnd())
-    print(`${sightText(sight, described)}\n\nit looks like ${guess!.task}; \`hone ingest ${source} --guess > pipeline.yaml\` writes this:\n\n${pipeline.trimEnd()}`)
+    print(
+      `${sightText(sight, described)}\n\nit looks like ${guess!.task}; \`hone ingest ${source} --guess > pipeline.yaml\` writes this:\n\n${pipeline.trimEnd()}`
+    )
   })
 ).pipe(Command.withDescription("Look at a source: its format, its columns, and a pipeline for it"))

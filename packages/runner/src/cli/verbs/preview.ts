@@ -28,7 +28,12 @@ const tokenizerOf = (step: PlannedStep, steps: ReadonlyArray<PlannedStep>): Outp
   return named.find((artifact) => digests.has(artifact.content)) ?? named[0]
 }
 
-const read = async (folder: StoreFolder, rows: OutputArtifact, tokenizer: OutputArtifact | undefined, count: number) => {
+const read = async (
+  folder: StoreFolder,
+  rows: OutputArtifact,
+  tokenizer: OutputArtifact | undefined,
+  count: number
+) => {
   const { previewOf } = await import("@hone/steps/tokenize/preview")
   const at = (artifact: OutputArtifact) => ({ path: blobPath(folder, artifact.blob), blob: artifact.blob })
   return previewOf(at(rows), tokenizer === undefined ? undefined : at(tokenizer), count)
@@ -38,7 +43,9 @@ const read = async (folder: StoreFolder, rows: OutputArtifact, tokenizer: Output
 const shownText = (text: string, cut: PreviewRow["cut"]): string => {
   if (cut === undefined) return text
   const characters = Array.from(text)
-  const [head, gone, tail] = [characters.slice(0, cut[0]), characters.slice(...cut), characters.slice(cut[1])].map((part) => part.join(""))
+  const [head, gone, tail] = [characters.slice(0, cut[0]), characters.slice(...cut), characters.slice(cut[1])].map(
+    (part) => part.join("")
+  )
   return `${head}${paint("yellow", `⟦${gone}⟧`)}${tail}`
 }
 
@@ -54,10 +61,16 @@ const shownRow = ({ cut, label, row_id, texts, tokens, truncated }: PreviewRow):
   const names = Object.keys(texts)
   const lines = [
     `${paint("dim", row_id)}${label === undefined ? "" : `  ${paint("cyan", label)}`}`,
-    ...names.map((name) => `${names.length > 1 ? `${paint("bold", name)}: ` : ""}${shownText(texts[name]!, name === "text" ? cut : undefined)}`)
+    ...names.map(
+      (name) =>
+        `${names.length > 1 ? `${paint("bold", name)}: ` : ""}${shownText(texts[name]!, name === "text" ? cut : undefined)}`
+    )
   ]
   if (tokens === undefined) return lines.join("\n")
-  const note = truncated === true ? paint("yellow", ` (cut to ${tokens.length} tokens${cut === undefined ? "" : "; what went is in ⟦ ⟧"})`) : ""
+  const note =
+    truncated === true
+      ? paint("yellow", ` (cut to ${tokens.length} tokens${cut === undefined ? "" : "; what went is in ⟦ ⟧"})`)
+      : ""
   return [...lines, `${shownTokens(tokens)}${note}`].join("\n")
 }
 
@@ -67,7 +80,12 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 const bars = (entries: ReadonlyArray<readonly [string, number]>, total: number): string => {
   const largest = Math.max(1, ...entries.map(([, count]) => count))
   return table(
-    entries.map(([name, count]) => [`  ${name}`, String(count), percent(count / Math.max(1, total)), paint("cyan", bar(count / largest, BAR))]),
+    entries.map(([name, count]) => [
+      `  ${name}`,
+      String(count),
+      percent(count / Math.max(1, total)),
+      paint("cyan", bar(count / largest, BAR))
+    ]),
     ["left", "right", "right", "left"]
   )
 }
@@ -81,8 +99,13 @@ const labelBars = ({ labels, total }: Preview): ReadonlyArray<string> => {
 }
 
 const lengthBars = ({ lengths, total, truncated }: Preview): ReadonlyArray<string> => {
-  const entries = lengths.buckets.map(({ from, rows, to }) => [from === to ? String(from) : `${from}–${to}`, rows] as const)
-  const cut = truncated === undefined || truncated === 0 ? "" : paint("yellow", `, ${truncated} cut (${percent(truncated / total)})`)
+  const entries = lengths.buckets.map(
+    ({ from, rows, to }) => [from === to ? String(from) : `${from}–${to}`, rows] as const
+  )
+  const cut =
+    truncated === undefined || truncated === 0
+      ? ""
+      : paint("yellow", `, ${truncated} cut (${percent(truncated / total)})`)
   return [`${paint("bold", `length in ${lengths.unit}`)}${cut}`, bars(entries, total)]
 }
 
@@ -101,7 +124,8 @@ export const previewVerb = Command.make(
     if (step === undefined) return yield* unknownStep(file, name, planned, json)
     const rows = rowsOf(step)
     if (rows === undefined) {
-      const why = step.verdict === "hit" ? `a ${step.kind} step makes no rows` : `${name} has no result yet: ${step.reason}`
+      const why =
+        step.verdict === "hit" ? `a ${step.kind} step makes no rows` : `${name} has no result yet: ${step.reason}`
       printError(`${why}\n  preview an ingest, tokenize or split step after \`hone run ${file}\``)
       return yield* new Exit({ code: 1 })
     }
@@ -111,4 +135,8 @@ export const previewVerb = Command.make(
     const spread = [`${paint("bold", String(preview.total))} rows`, ...labelBars(preview), ...lengthBars(preview)]
     print([...blocks, spread.join("\n")].join("\n\n"))
   })
-).pipe(Command.withDescription("Show the first rows of a step as the model will see them, and how labels and lengths are spread"))
+).pipe(
+  Command.withDescription(
+    "Show the first rows of a step as the model will see them, and how labels and lengths are spread"
+  )
+)

@@ -70,6 +70,14 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
   })
 
   const remember = (ended: RunRecord["ended"], seconds: number) => {
+    try {
+      write(ended, seconds)
+    } catch (error) {
+      // The results are what counts: a full disk must not turn a finished run into a failed one.
+      screen.note(`the run could not be remembered: ${(error as Error).message}`)
+    }
+  }
+  const write = (ended: RunRecord["ended"], seconds: number) => {
     const ok = ended === "completed"
     const file = fileInHome(folder, options.file)
     writeRun(folder, {
