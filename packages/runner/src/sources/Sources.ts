@@ -52,8 +52,12 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
     const remember = (file: SourceFile, learnt: Pick<Entry, "digest" | "heads">): void => {
       const before = memo[file.path]?.stamp === file.stamp ? memo[file.path] : undefined
       memo[file.path] = { ...before, ...learnt, stamp: file.stamp, seen_at: Date.now() }
-      makeFolder(folder.memo)
-      replaceFile(memoPath, JSON.stringify(memo))
+      try {
+        makeFolder(folder.memo)
+        replaceFile(memoPath, JSON.stringify(memo))
+      } catch {
+        // A view that saves reading: where it cannot be written (a read-only store), sources are read again.
+      }
     }
 
     const digest = (files: ReadonlyArray<SourceFile>) => (path: string) => {

@@ -23,10 +23,17 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
+const attemptsIn = (folder: StoreFolder): ReadonlyArray<string> => {
+  try {
+    return readdirSync(folder.attempts)
+  } catch {
+    return [] // none yet; what else is wrong with the place is told by the first attempt
+  }
+}
+
 /** Removes what attempts of runners that are gone left behind. */
 export const sweepAttempts = (folder: StoreFolder): void => {
-  if (!existsSync(folder.attempts)) return
-  for (const name of readdirSync(folder.attempts)) {
+  for (const name of attemptsIn(folder)) {
     const pid = Number.parseInt(name, 10)
     if (Number.isInteger(pid) && pid !== process.pid && !isAlive(pid)) closeAttempt(join(folder.attempts, name))
   }
