@@ -18,7 +18,9 @@ export const PlanJson = Schema.Struct({
           name: Schema.String,
           verdict: Schema.Literals(["hit", "run", "maybe", "absent", "not_needed"]),
           reason: Schema.String,
-          key: Schema.NullOr(Schema.String)
+          key: Schema.NullOr(Schema.String),
+          /** Seconds that it took when it last ran, where it has to run now; null where that is not known, or not needed. */
+          expected_seconds: Schema.NullOr(Schema.Finite)
         })
       )
     })

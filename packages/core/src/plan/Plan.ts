@@ -35,6 +35,8 @@ export interface PlannedStage {
   /** The inputs whose content is not known yet, with the step that has to make them. */
   readonly waits: Readonly<Record<string, string>>
   readonly record: ActionRecord | undefined
+  /** Seconds that the stage took when it last ran, under whatever params; undefined where it has not. */
+  readonly took: number | undefined
 }
 
 export interface PlannedStep {
@@ -106,12 +108,14 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
       identity: stage.identity,
       preimage: keyed.preimage,
       changes: [],
-      record: undefined
+      record: undefined,
+      took: undefined
     }
     if (keyed.applies?.run === false) {
       return { ...common, verdict: "absent", reason: keyed.applies.reason, key: null, waits: {} } as PlannedStage
     }
     const lastKey = last[step.name]?.[stage.name]
+    const recall = lastKey === undefined ? Effect.succeed(Option.none<ActionRecord>()) : records.recall(lastKey)
     if (keyed.unknown.length > 0) {
       const waits = waitsFor(step, stage, keyed.unknown)
       const waiting = `waits for ${[...new Set(Object.values(waits))].join(", ")}`
@@ -120,12 +124,13 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
         const reason = `${waiting}: a hit if that comes out as before`
         return { ...common, verdict: "maybe", reason, key: null, waits } as PlannedStage
       }
-      const before = lastKey === undefined ? Option.none() : yield* records.recall(lastKey)
+      const before = yield* recall
+      const took = Option.getOrUndefined(before)?.seconds
       const own = Option.isSome(before)
         ? changesBetween(before.value.preimage, keyed.preimage).filter((change) => !change.field.startsWith("inputs."))
         : []
       const reason = own.length === 0 ? waiting : `${describeChanges(own)}; ${waiting}`
-      return { ...common, verdict: "run", reason, key: null, waits, changes: own } as PlannedStage
+      return { ...common, verdict: "run", reason, key: null, waits, changes: own, took } as PlannedStage
     }
     const key = keyOf(keyed.preimage)
     const found = yield* records.lookup(key)
@@ -140,9 +145,10 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
         record: found.value
       } as PlannedStage
     }
-    const before = lastKey === undefined ? Option.none<ActionRecord>() : yield* records.recall(lastKey)
-    const { changes, reason } = reasonToRun(keyed.preimage, key, Option.getOrUndefined(before))
-    return { ...common, verdict: "run", reason: reason + note, key, waits: {}, changes } as PlannedStage
+    const before = Option.getOrUndefined(yield* recall)
+    const { changes, reason } = reasonToRun(keyed.preimage, key, before)
+    const took = before?.seconds
+    return { ...common, verdict: "run", reason: reason + note, key, waits: {}, changes, took } as PlannedStage
   })
 
   for (const step of pipeline.steps) {

@@ -5,7 +5,7 @@ import { Command, Flag } from "effect/cli"
 import * as Flags from "../Flags.ts"
 import type { FileOptions } from "../Load.ts"
 import { loadPlan } from "../Load.ts"
-import { paint, print, printJson, table } from "../Output.ts"
+import { duration, paint, print, printJson, table } from "../Output.ts"
 import { changeOf } from "../Watch.ts"
 
 export const planJson = (plan: Plan): PlanJson => ({
@@ -31,6 +31,16 @@ const stageRows = (step: PlannedStep) =>
         paint("dim", stage.reason)
       ])
 
+/** What the stages to run took last time, where that is known of all of them: side by side they take less. */
+const expectation = (plan: Plan): string => {
+  const running = plan.steps.flatMap((step) => step.stages.filter((stage) => stage.verdict === "run"))
+  const known = running.flatMap(({ took }) => took ?? [])
+  if (known.length === 0) return ""
+  const seconds = known.reduce((sum, one) => sum + one, 0)
+  const rest = running.length - known.length
+  return `; when they last ran they took ${duration(seconds)}${rest > 0 ? ` (${rest} stages have not run yet)` : ""}`
+}
+
 export const renderPlan = (plan: Plan): string => {
   const rows = plan.steps.flatMap((step) => [
     [step.name, paint("dim", step.kind), paint(styles[step.verdict], step.verdict), step.reason],
@@ -39,7 +49,7 @@ export const renderPlan = (plan: Plan): string => {
   const count = (verdict: string) => plan.steps.filter((step) => step.verdict === verdict).length
   const maybe = count("maybe")
   const tail = `${count("run")} to run, ${count("hit")} cached${maybe > 0 ? `, ${maybe} that run only if what they read comes out changed` : ""}`
-  return `${table(rows)}\n\n${tail}`
+  return `${table(rows)}\n\n${tail}${expectation(plan)}`
 }
 
 const planOnce = Effect.fnUntraced(function* (options: FileOptions) {
