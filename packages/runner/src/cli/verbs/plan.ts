@@ -15,7 +15,13 @@ export const planJson = (plan: Plan): PlanJson => ({
     verdict,
     reason,
     key,
-    stages: stages.map((stage) => ({ name: stage.name, verdict: stage.verdict, reason: stage.reason, key: stage.key }))
+    stages: stages.map((stage) => ({
+      name: stage.name,
+      verdict: stage.verdict,
+      reason: stage.reason,
+      key: stage.key,
+      expected_seconds: stage.verdict === "run" ? (stage.took ?? null) : null
+    }))
   }))
 })
 
