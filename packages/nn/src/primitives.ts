@@ -143,6 +143,13 @@ const table = {
     kernel: own,
     data: [1]
   },
+  /** 0, 1, 2, ... as many as the output's shape says. */
+  Range: {
+    attrs: () => ({ Tidx: index32 }),
+    outputs: (_, p) => [["int32", p.shape!]],
+    kernel: own,
+    data: []
+  },
   StatelessRandomUniform: {
     attrs: () => ({ dtype: type("float32"), T: index32, Tseed: index32 }),
     outputs: (_, p) => [["float32", p.shape!]],
@@ -184,6 +191,9 @@ const table = {
   Rsqrt: unary("Rsqrt"),
   Sqrt: unary("Sqrt"),
   Square: unary("Square"),
+  Sigmoid: unary("Sigmoid"),
+  Sin: unary("Sin"),
+  Cos: unary("Cos"),
   Tanh: unary("Tanh"),
   AddV2: binary(),
   Sub: binary(),
@@ -277,6 +287,11 @@ const table = {
     outputs: ([x], p) => [[x!.dtype, p.axes!.map((axis) => x!.shape[axis]!)]],
     kernel: tfjs("Transpose", ["x"], (_, p) => ({ perm: p.axes! })),
     data: [0]
+  },
+  ConcatV2: {
+    attrs: (inputs) => ({ ...T(inputs), N: { int: inputs.length - 1 }, Tidx: index32 }),
+    outputs: given,
+    kernel: own
   },
   Slice: { attrs: ([x]) => ({ T: type(x!.dtype), Index: index32 }), outputs: given, kernel: own, data: [0] },
   PadV2: { attrs: ([x]) => ({ T: type(x!.dtype), Tpaddings: index32 }), outputs: given, kernel: own, data: [0] },

@@ -166,6 +166,11 @@ export class Builder {
     return this.#one("Fill", [this.vector(shape), this.scalar(value)], { shape })
   }
 
+  /** int32 [size]: 0, 1, 2, ... */
+  range(size: Dim): Tensor {
+    return this.#one("Range", [this.int(0), this.size(size), this.int(1)], { shape: [size] })
+  }
+
   /** Uniform in [0, 1), a pure function of `seed` int32 [2]. */
   randomUniform(shape: Shape, seed: Tensor): Tensor {
     return this.#one("StatelessRandomUniform", [this.vector(shape), seed], { shape })
@@ -183,6 +188,9 @@ export class Builder {
   rsqrt = (x: Tensor): Tensor => this.#one("Rsqrt", [x])
   sqrt = (x: Tensor): Tensor => this.#one("Sqrt", [x])
   square = (x: Tensor): Tensor => this.#one("Square", [x])
+  sigmoid = (x: Tensor): Tensor => this.#one("Sigmoid", [x])
+  sin = (x: Tensor): Tensor => this.#one("Sin", [x])
+  cos = (x: Tensor): Tensor => this.#one("Cos", [x])
   tanh = (x: Tensor): Tensor => this.#one("Tanh", [x])
   add = (a: Tensor, b: Tensor): Tensor => this.#one("AddV2", [a, b])
   sub = (a: Tensor, b: Tensor): Tensor => this.#one("Sub", [a, b])
@@ -261,6 +269,13 @@ export class Builder {
   /** `sizes` elements of each axis from `begin` on. */
   slice(x: Tensor, begin: ReadonlyArray<number>, sizes: Shape): Tensor {
     return this.#one("Slice", [x, this.ints(begin), this.vector(sizes)], { shape: sizes })
+  }
+
+  /** Tensors one after the other along `axis`, whose sizes must be numbers there. */
+  concat(xs: ReadonlyArray<Tensor>, axis: number): Tensor {
+    const size = xs.reduce((sum, x) => sum + Number(x.shape[axis]!), 0)
+    const shape = xs[0]!.shape.map((dim, i) => (i === axis ? size : dim))
+    return this.#one("ConcatV2", [...xs, this.int(axis)], { shape, axes: [axis] })
   }
 
   /** Zeros after the end of `axis`, up to `size` elements. */

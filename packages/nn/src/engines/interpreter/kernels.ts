@@ -110,6 +110,11 @@ const l2Loss: OwnKernel = (call) =>
 
 const fill: OwnKernel = (call) => compute(call, ([out], [, value]) => void out!.fill(value![0]!))
 
+const range: OwnKernel = (call) =>
+  compute(call, ([out]) => {
+    for (let i = 0; i < out!.length; i++) out![i] = i
+  })
+
 const randomUniform: OwnKernel = (call) =>
   compute(call, ([out], [, seed]) => Philox.fromSeed(seed![0]!, seed![1]!).fillUniform(floats(out!)))
 
@@ -177,6 +182,22 @@ const pad: OwnKernel = (call) =>
     )
   })
 
+/** The last input is the axis, which the node knows too. */
+const concat: OwnKernel = (call) =>
+  compute(call, ([out], views) => {
+    const axis = call.node.params.axes![0]!
+    const shape = call.shapes[0]!
+    const stride = sizeOf(shape.slice(axis))
+    let column = 0
+    call.inputs.slice(0, -1).forEach((info, i) => {
+      const block = sizeOf(info!.shape.slice(axis))
+      const source = views[i]!
+      for (let from = 0, to = column; from < source.length; from += block, to += stride)
+        out!.set(source.subarray(from, from + block), to)
+      column += block
+    })
+  })
+
 /** The kernels on typed arrays, by TensorFlow operation. What changes variables is the session's. */
 export const ownKernels: Partial<Record<OpName, OwnKernel>> = {
   AddN: addN,
@@ -184,6 +205,7 @@ export const ownKernels: Partial<Record<OpName, OwnKernel>> = {
   BatchMatMulV2: matmul,
   BiasAdd: biasAdd,
   BiasAddGrad: biasAddGrad,
+  ConcatV2: concat,
   Fill: fill,
   GreaterEqual: binary,
   L2Loss: l2Loss,
@@ -194,6 +216,7 @@ export const ownKernels: Partial<Record<OpName, OwnKernel>> = {
   Mul: binary,
   NotEqual: binary,
   PadV2: pad,
+  Range: range,
   RealDiv: binary,
   Slice: slice,
   SparseSoftmaxCrossEntropyWithLogits: crossEntropy,

@@ -27,6 +27,8 @@ export interface BertContext {
   /** The value of a weight, by its name; registers it as used. */
   readonly weight: (name: string) => Tensor
   readonly dropoutAt: DropoutAt
+  /** What adapters make of a dense layer's input and output, by the layer's name. */
+  readonly adapt?: (layer: string, x: Tensor, y: Tensor) => Tensor
 }
 
 /** Everything that the blocks share: the mask in its two forms, and the sizes of the batch. */
@@ -47,8 +49,10 @@ export function rowsOf(g: Builder, attentionMask: Tensor): Rows {
   return { batch, length, mask, bias }
 }
 
-const dense = ({ g, weight }: BertContext, name: string, x: Tensor): Tensor =>
-  linear(g, { x, weight: weight(`${name}.weight`), bias: weight(`${name}.bias`) }).y
+function dense({ adapt, g, weight }: BertContext, name: string, x: Tensor): Tensor {
+  const { y } = linear(g, { x, weight: weight(`${name}.weight`), bias: weight(`${name}.bias`) })
+  return adapt === undefined ? y : adapt(name, x, y)
+}
 
 const norm = ({ config, g, weight }: BertContext, name: string, x: Tensor): Tensor =>
   layerNorm(g, { x, weight: weight(`${name}.weight`), bias: weight(`${name}.bias`) }, { eps: config.layer_norm_eps }).y

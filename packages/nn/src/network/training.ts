@@ -1,0 +1,239 @@
+import { gradientsOf } from "../autodiff.ts"
+import { Builder } from "../graph/Builder.ts"
+import { Graph, type Node, type Tensor } from "../graph/Graph.ts"
+import type { Feeds, Program, ProgramFunction } from "../graph/Program.ts"
+import type { WeightSpec } from "../models/bert/weights.ts"
+import { type Objective, objectiveLoss, objectiveLosses } from "../ops/objective.ts"
+import { IGNORED } from "../ops/softmaxCrossEntropy.ts"
+import {
+  adamw,
+  type AdamWOptions,
+  clipFactor,
+  gradientNorm,
+  momentNames,
+  momentsOf,
+  prepareAdamW,
+  type Update
+} from "../train/adamw.ts"
+import { finishProgram } from "../train/variables.ts"
+import type { Network, NetworkContext, NetworkOutput } from "./Network.ts"
+
+export interface TrainingOptions {
+  readonly network: Network
+  /** Which parameters train, by name. */
+  readonly trainable: (name: string) => boolean
+  /** What training minimises over the rows whose label is not -100. Default: cross-entropy. */
+  readonly objective?: Objective | undefined
+  readonly optimizer: AdamWOptions
+  /** Gradients are scaled down to this norm; null: never. */
+  readonly max_grad_norm: number | null
+  /** Adds `accumulate` and `apply`. */
+  readonly accumulation?: boolean | undefined
+  /** Adds `gradients`, which fetches the gradient of each parameter that trains, by name. */
+  readonly gradients?: boolean | undefined
+}
+
+/** A program to train a network, and the names of what it keeps. */
+export interface TrainingProgram extends Program {
+  /** Parameters that the program holds: write them before anything runs. */
+  readonly parameters: ReadonlyArray<WeightSpec>
+  readonly trainable: ReadonlyArray<string>
+  /** Moments of the parameters that train. */
+  readonly optimizerState: ReadonlyArray<string>
+}
+
+/**
+ * Builds the program of a network. Functions, whose INPUTS are the network's own feeds:
+ *
+ * - `init_optimizer` {} sets moments (and accumulated gradients) to zero.
+ * - `train` {INPUTS, labels, count, learning_rate, optimizer_step (from 1), seed int32 [2]} -> {loss [], grad_norm []}.
+ * - `eval` {INPUTS, labels} -> {logits [..., K], losses [N]}; a label of -100 counts nowhere.
+ * - `predict` {INPUTS} -> {logits [..., K]}.
+ * - `accumulate` {INPUTS, labels, count, seed} -> {loss []}, then `apply` {learning_rate, optimizer_step} -> {grad_norm []}.
+ * - `gradients` {INPUTS, labels, count, seed} -> {NAME: gradient}.
+ *
+ * `count` is what the sum of losses is divided by: the supervised rows or tokens of the whole effective batch.
+ */
+export function trainingProgram(options: TrainingOptions): TrainingProgram {
+  const model = new Model(options)
+  const functions: Record<string, ProgramFunction> = {
+    train: training(model),
+    eval: evaluation(model),
+    predict: prediction(model)
+  }
+  if (options.accumulation === true)
+    Object.assign(functions, { accumulate: accumulation(model), apply: application(model) })
+  if (options.gradients === true) functions["gradients"] = gradientFetches(model)
+  functions["init_optimizer"] = initOptimizer(model)
+  const trainable = model.trainableNames()
+  return {
+    ...finishProgram(model.graph, functions),
+    parameters: options.network.parameters.filter(({ name }) => model.used.has(name)),
+    trainable,
+    optimizerState: trainable.flatMap(momentNames)
+  }
+}
+
+type Prepare = (feeds: Feeds) => Feeds
+
+/** One network in several functions: each builds the forward pass anew over the same variables. */
+class Model {
+  readonly graph = new Graph()
+  readonly options: TrainingOptions
+  readonly used = new Set<string>()
+  readonly #shapes: ReadonlyMap<string, ReadonlyArray<number>>
+
+  constructor(options: TrainingOptions) {
+    this.options = options
+    this.#shapes = new Map(options.network.parameters.map(({ name, shape }) => [name, shape]))
+  }
+
+  trainableNames(): Array<string> {
+    return this.options.network.parameters.flatMap(({ name }) =>
+      this.used.has(name) && this.options.trainable(name) ? [name] : []
+    )
+  }
+
+  variable(name: string) {
+    const shape = this.#shapes.get(name)
+    if (shape === undefined) throw new Error(`the network has no parameter "${name}"`)
+    this.used.add(name)
+    return this.graph.variable(name, shape)
+  }
+
+  forward(g: Builder, mode: "train" | "eval"): NetworkOutput {
+    const seed = mode === "train" ? g.feed("seed", "int32", [2]) : undefined
+    const { network, trainable } = this.options
+    const context: NetworkContext = {
+      g,
+      weight: (name) => {
+        const value = g.read(this.variable(name))
+        if (mode === "train" && trainable(name)) g.trains.add(value)
+        return value
+      },
+      dropoutAt: (rate, part, site) => {
+        if (seed === undefined || rate === 0) return undefined
+        const trains = [...this.#shapes.keys()].some((name) => name.startsWith(`${part}.`) && trainable(name))
+        return trains ? { rate, seed, site } : undefined
+      },
+      adapt: (_, __, y) => y
+    }
+    return network.forward(context)
+  }
+
+  prepare(optimizer?: Prepare): { readonly prepare?: Prepare } {
+    const { prepare } = this.options.network
+    if (prepare === undefined) return optimizer === undefined ? {} : { prepare: optimizer }
+    return { prepare: optimizer === undefined ? prepare : (feeds) => optimizer(prepare(feeds)) }
+  }
+}
+
+/** Labels as the caller shapes them, and flat, as losses take them. */
+function labelFeed(g: Builder, { labelShape, logits }: NetworkOutput, objective: Objective): Tensor {
+  const [rows, classes] = logits.shape
+  switch (objective.kind) {
+    case "cross_entropy":
+      return g.reshape(g.feed("labels", "int32", labelShape, { below: Number(classes), ignored: IGNORED }), [rows!])
+    case "binary_cross_entropy":
+      return g.reshape(g.feed("labels", "float32", [...labelShape, classes!]), logits.shape)
+    case "mean_squared_error":
+      return g.reshape(g.feed("labels", "float32", labelShape), [rows!])
+  }
+}
+
+const shaped = (g: Builder, { labelShape, logits }: NetworkOutput): Tensor =>
+  g.reshape(logits, [...labelShape, logits.shape[1]!])
+
+function evaluation(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "eval")
+  const output = model.forward(g, "eval")
+  const { kind } = model.options.objective ?? plain
+  const { losses } = objectiveLosses(g, output.logits, labelFeed(g, output, { kind }), { kind })
+  return g.finish({ logits: shaped(g, output), losses }, model.prepare())
+}
+
+function prediction(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "predict")
+  return g.finish({ logits: shaped(g, model.forward(g, "eval")) }, model.prepare())
+}
+
+const plain: Objective = { kind: "cross_entropy" }
+
+function lossAndGradients(model: Model, g: Builder): { readonly loss: Tensor; readonly updates: Array<Update> } {
+  const output = model.forward(g, "train")
+  const objective = model.options.objective ?? plain
+  const labels = labelFeed(g, output, objective)
+  const count = g.feed("count", "float32", [])
+  const { loss } = objectiveLoss(g, { logits: output.logits }, { labels, objective, count })
+  const parameters = model.trainableNames().map((name) => {
+    const variable = model.variable(name)
+    return { variable, value: g.read(variable) }
+  })
+  const gradients = gradientsOf(
+    g,
+    loss,
+    parameters.map(({ value }) => value)
+  )
+  const updates = parameters.flatMap(({ value, variable }) => {
+    const gradient = gradients.get(value)
+    return gradient === undefined ? [] : [{ variable, value, gradient }]
+  })
+  if (updates.length === 0) throw new Error("nothing trains")
+  return { loss, updates }
+}
+
+function step(model: Model, g: Builder, updates: ReadonlyArray<Update>) {
+  const { max_grad_norm, optimizer } = model.options
+  const norm = g.scope("clip", () => gradientNorm(g, updates))
+  const factor = max_grad_norm === null ? undefined : g.scope("clip", () => clipFactor(g, norm, max_grad_norm))
+  const nodes: Array<Node> = g.scope("adamw", () => adamw(g, updates, optimizer, factor))
+  return { norm, nodes }
+}
+
+function training(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "train")
+  const { loss, updates } = lossAndGradients(model, g)
+  const { nodes, norm } = step(model, g, updates)
+  return g.finish({ loss, grad_norm: norm }, { after: nodes, ...model.prepare(prepareAdamW(model.options.optimizer)) })
+}
+
+const accumulated = (g: Builder, { variable }: Pick<Update, "variable">) =>
+  g.graph.variable(`accumulated/${variable.name}`, variable.shape)
+
+function accumulation(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "accumulate")
+  const { loss, updates } = lossAndGradients(model, g)
+  const after = updates.map((update) => g.assignAdd(accumulated(g, update), update.gradient))
+  return g.finish({ loss }, { after, ...model.prepare() })
+}
+
+function application(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "apply")
+  const updates = model.trainableNames().map((name) => {
+    const variable = model.variable(name)
+    return { variable, value: g.read(variable), gradient: g.read(accumulated(g, { variable })) }
+  })
+  const { nodes, norm } = step(model, g, updates)
+  const cleared = updates.map((update) =>
+    g.assign(accumulated(g, update), g.fill(update.variable.shape, 0), [...nodes, norm.node])
+  )
+  const prepare = prepareAdamW(model.options.optimizer)
+  return g.finish({ grad_norm: norm }, { after: [...nodes, ...cleared], prepare })
+}
+
+function gradientFetches(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "gradients")
+  const { updates } = lossAndGradients(model, g)
+  const fetches = Object.fromEntries(updates.map(({ gradient, variable }) => [variable.name, gradient]))
+  return g.finish(fetches, model.prepare())
+}
+
+function initOptimizer(model: Model): ProgramFunction {
+  const g = new Builder(model.graph, "init_optimizer")
+  const variables = model.trainableNames().flatMap((name) => {
+    const variable = model.variable(name)
+    return [...momentsOf(g, variable), ...(model.options.accumulation === true ? [accumulated(g, { variable })] : [])]
+  })
+  const after = variables.map((variable) => g.assign(variable, g.fill(variable.shape, 0)))
+  return g.finish({ done: g.scalar(1) }, { after })
+}

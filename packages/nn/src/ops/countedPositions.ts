@@ -1,0 +1,31 @@
+import type { Builder } from "../graph/Builder.ts"
+import { product } from "../graph/dims.ts"
+import type { Tensor } from "../graph/Graph.ts"
+
+/**
+ * How many real tokens stand before each token and at it: 1, 2, 3, ... along a row, standing still over padding on either side.
+ *
+ * Counted by a product with a triangle of ones: exact in float32 for rows below 2^24 tokens. Nothing to differentiate.
+ *
+ * @param mask float32 [B, T]: 1 for a token, 0 for padding
+ * @returns float32 [B, T]
+ */
+export function countedTokens(g: Builder, mask: Tensor): Tensor {
+  const length = mask.shape[1]!
+  const index = g.range(length)
+  const before = g.greaterEqual(g.reshape(index, [1, length]), g.reshape(index, [length, 1]))
+  return g.matmul(mask, g.cast(before, "float32"))
+}
+
+/**
+ * Positions that count from 0 at each row's first real token.
+ *
+ * Source: `position_ids` of transformers' `generate` under left padding.
+ *
+ * @param mask float32 [B, T]
+ * @returns int32 [B*T]
+ */
+export function countedPositions(g: Builder, mask: Tensor): Tensor {
+  const positions = g.maximum(g.sub(countedTokens(g, mask), g.scalar(1)), g.scalar(0))
+  return g.cast(g.reshape(positions, [product(mask.shape)]), "int32")
+}

@@ -1,0 +1,36 @@
+import type { Engine } from "../engines/Engine.ts"
+import { parseBertConfig } from "../models/bert/config.ts"
+import { bertForMaskedLm, bertForSequences, bertForTokens } from "../models/bert/networks.ts"
+import { parseDistilbertConfig } from "../models/distilbert/config.ts"
+import { distilbertForSequences } from "../models/distilbert/distilbert.ts"
+import { parseRobertaConfig } from "../models/roberta/config.ts"
+import { robertaForSequences } from "../models/roberta/roberta.ts"
+import type { Network } from "../network/Network.ts"
+import { checkFamily, familyFolder, type FamilyGoldens, familyWeights, feedsOf, flat, readJson } from "./families.ts"
+
+const networks: Readonly<Record<string, (json: unknown) => Network>> = {
+  "bert-regression": (json) => bertForSequences(parseBertConfig(json), 1),
+  "bert-tokens": (json) => bertForTokens(parseBertConfig(json), 5),
+  "bert-mlm": (json) => bertForMaskedLm(parseBertConfig(json)),
+  roberta: (json) => robertaForSequences(parseRobertaConfig(json), 3),
+  distilbert: (json) => distilbertForSequences(parseDistilbertConfig(json), 3)
+}
+
+export const classifierFamilies = Object.keys(networks)
+
+export async function checkClassifierFamily(engine: Engine, family: string): Promise<void> {
+  const folder = familyFolder(family)
+  if (folder === undefined) return
+  const network = networks[family]!(readJson(folder, "config.json"))
+  const goldens = readJson<FamilyGoldens>(folder, "goldens.json")
+  const regression = family === "bert-regression"
+  const session = await checkFamily(engine, {
+    network,
+    goldens,
+    weights: await familyWeights(network, folder),
+    count: flat(goldens.inputs["labels"]!).filter((label) => label !== -100).length,
+    feeds: feedsOf(goldens.inputs, new Set(regression ? ["labels"] : [])),
+    ...(regression ? { objective: { kind: "mean_squared_error" } as const } : {})
+  })
+  await session.close()
+}
