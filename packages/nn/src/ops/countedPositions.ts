@@ -18,14 +18,17 @@ export function countedTokens(g: Builder, mask: Tensor): Tensor {
 }
 
 /**
- * Positions that count from 0 at each row's first real token.
+ * Positions that count from 0 at each row's first real token. Padding in front of it stands at 0; padding behind counts on.
  *
- * Source: `position_ids` of transformers' `generate` under left padding.
+ * Source: `position_ids` of transformers: those of `generate` under left padding, and plain places under right padding.
  *
  * @param mask float32 [B, T]
  * @returns int32 [B*T]
  */
 export function countedPositions(g: Builder, mask: Tensor): Tensor {
-  const positions = g.maximum(g.sub(countedTokens(g, mask), g.scalar(1)), g.scalar(0))
+  const begun = g.minimum(countedTokens(g, mask), g.scalar(1))
+  const leading = g.sum(g.sub(g.scalar(1), begun), [1], true)
+  const place = g.reshape(g.cast(g.range(mask.shape[1]!), "float32"), [1, mask.shape[1]!])
+  const positions = g.maximum(g.sub(place, leading), g.scalar(0))
   return g.cast(g.reshape(positions, [product(mask.shape)]), "int32")
 }

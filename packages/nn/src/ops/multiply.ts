@@ -1,0 +1,39 @@
+import { operation } from "../autodiff.ts"
+import type { Tensor } from "../graph/Graph.ts"
+
+/**
+ * The product of two tensors of one shape, element by element: what a gate lets through.
+ *
+ * Golden: tiny-families/llama-tied, t5-gated.
+ *
+ * @param a float32 of any shape
+ * @param b float32 of the same shape
+ * @returns y float32 of the same shape
+ */
+export const multiply = operation("multiply", {
+  forward: (g, { a, b }: Readonly<Record<"a" | "b", Tensor>>) => {
+    if (a.shape.join() !== b.shape.join())
+      throw new Error(`multiply: [${a.shape.join(", ")}] and [${b.shape.join(", ")}] differ`)
+    return { outputs: { y: g.mul(a, b) }, keep: undefined }
+  },
+  backward: (g, { y: dy }, { inputs: { a, b }, wants }) => ({
+    a: wants("a") ? g.mul(dy, b) : undefined,
+    b: wants("b") ? g.mul(dy, a) : undefined
+  })
+})
+
+/**
+ * A tensor times a number that does not train.
+ *
+ * Golden: tiny-families/gemma2 (embeddings times the root of the width), t5 (the tied head).
+ *
+ * @param x float32 of any shape
+ * @returns y float32 of the same shape
+ */
+export const scaled = operation("scaled", {
+  forward: (g, { x }: Readonly<Record<"x", Tensor>>, { by }: { readonly by: number }) => ({
+    outputs: { y: g.mul(x, g.scalar(by)) },
+    keep: undefined
+  }),
+  backward: (g, { y: dy }, _, { by }) => ({ x: g.mul(dy, g.scalar(by)) })
+})
