@@ -1,5 +1,5 @@
 import { inputOfRow, seededRank } from "../rows/rowId.ts"
-import type { Share, SplitParams } from "./params.ts"
+import type { Share } from "./params.ts"
 
 export const TRAIN = 0
 export const VALIDATION = 1
@@ -37,7 +37,7 @@ interface Group {
  */
 export const assignSides = (
   rows: SplitRows,
-  { test, validation }: Pick<SplitParams, "test" | "validation">,
+  { test, validation }: { readonly test: Share; readonly validation: Share },
   seed: number
 ): Sides => {
   const groups = groupRows(rows, seed)
@@ -65,6 +65,25 @@ export const assignSides = (
     }
   })
   return { sides, ranks }
+}
+
+/**
+ * The fold of each row, from 0: within each stratum, groups in the order of their hashes are cut into so many runs of like size.
+ * Which fold a row is in hangs on the seed and its hash, so that all folds of one seed are disjoint and complete.
+ */
+export const assignFolds = (rows: SplitRows, folds: number, seed: number): Int32Array => {
+  const found = new Int32Array(rows.row_ids.length)
+  for (const members of Map.groupBy(groupRows(rows, seed), ({ stratum }) => stratum).values()) {
+    members.sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1))
+    const size = members.reduce((sum, { rows }) => sum + rows.length, 0)
+    let before = 0
+    for (const { rows } of members) {
+      const fold = Math.min(folds - 1, Math.floor((folds * (before + rows.length / 2)) / size))
+      for (const row of rows) found[row] = fold
+      before += rows.length
+    }
+  }
+  return found
 }
 
 const groupRows = ({ groups, row_ids, strata }: SplitRows, seed: number): ReadonlyArray<Group> => {
