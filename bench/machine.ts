@@ -66,5 +66,8 @@ export const watchQuiet = (pids: ReadonlyArray<number> = []): (() => Quiet) => {
   }
 }
 
-/** Figures of a window in which others used more than this are not to be quoted. */
-export const NOISY_PERCENT = 5
+/** Per cent of the machine. */
+const NOISY = 5
+
+/** Whether others took so much of a window that its figures are not to be quoted. */
+export const isNoisy = ({ others_percent, steal_percent }: Quiet): boolean => others_percent + steal_percent > NOISY

@@ -4,14 +4,14 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { parseBertConfig } from "@hone/nn"
-import { engineChoice, heading, load, NOISY_PERCENT } from "../machine.ts"
+import { engineChoice, heading, isNoisy, load } from "../machine.ts"
 import { torchEnvironment, type TorchEnvironment } from "../torch/environment.ts"
 import { stepCases, type StepCase } from "./cases.ts"
 import { makeBatch, minilmConfig, writeMinilm } from "./inputs.ts"
 import { measure, type Pace, type Side, type StepResult } from "./window.ts"
 
-const careful: Pace = { warm_up_steps: 3, seconds: 40, least_rounds: 6, most_rounds: 40 }
-const quick: Pace = { warm_up_steps: 2, seconds: 6, least_rounds: 2, most_rounds: 12 }
+const careful: Pace = { warm_up_steps: 3, quiet_rounds: 12, seconds: 60 }
+const quick: Pace = { warm_up_steps: 2, quiet_rounds: 3, seconds: 8 }
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
@@ -35,9 +35,19 @@ const cell = (text: string, width: number): string => text.padStart(width)
 
 const header = [
   "case".padEnd(26),
-  ...["threads", "ours min", "median", "torch min", "median", "min", "median", "RSS MB", "torch", "others"].map(
-    (title) => cell(title, 9)
-  )
+  ...[
+    "threads",
+    "ours min",
+    "median",
+    "torch min",
+    "median",
+    "min",
+    "median",
+    "RSS MB",
+    "torch",
+    "rounds",
+    "others"
+  ].map((title) => cell(title, 9))
 ].join(" ")
 
 /** Milliseconds, ratios (ours / PyTorch's) and peak memory; a ratio is held against its target, and a window with others at work is marked. */
@@ -56,9 +66,10 @@ const line = (
     number(ratio_median, 3),
     number(ours.peak_rss_mb, 0),
     number(torch?.peak_rss_mb, 0),
+    String(result.rounds),
     `${(others_percent + steal_percent).toFixed(0)} %`
   ]
-  const noise = others_percent + steal_percent > NOISY_PERCENT ? " (noisy)" : ""
+  const noise = isNoisy({ others_percent, steal_percent }) ? " (noisy)" : ""
   const verdict = ratio_median === null ? "" : ` ${ratio_median <= target ? "within" : "ABOVE"} ${target}${noise}`
   return [result.case.padEnd(26), ...cells.map((text) => cell(text, 9))].join(" ") + verdict
 }
