@@ -47,7 +47,7 @@ const predictions = (
     rows: {
       rowIds: rows.map(({ id }) => id),
       texts: rows.map(({ id }) => `text of ${id}`),
-      targets: Int32Array.from(rows, (row) => order.indexOf(row.truth))
+      targets: { kind: "classes", classes: Int32Array.from(rows, (row) => order.indexOf(row.truth)) }
     },
     labels: order,
     predictors: Object.entries(predictors).map(([name, of]) => ({

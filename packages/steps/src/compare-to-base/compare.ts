@@ -1,5 +1,5 @@
-import { isHigherBetter, scalarMetric } from "../evaluate/metrics.ts"
-import type { ScalarName } from "../evaluate/scalarNames.ts"
+import { scalarMetric } from "../evaluate/metrics.ts"
+import { isHigherBetter, type ScalarName, scalarsOf } from "../evaluate/scalarNames.ts"
 import { rightOf, type Scored } from "../evaluate/scored.ts"
 import { percentileInterval, resampled } from "../statistics/bootstrap.ts"
 import { mcnemarExact } from "../statistics/mcnemar.ts"
@@ -17,17 +17,18 @@ export interface Delta {
   /** The bootstrap interval of the delta. */
   readonly low: number
   readonly high: number
-  /** McNemar's exact test, for the accuracy alone: it is about rows right and wrong. */
+  /** McNemar's exact test, for the accuracy and the subset accuracy alone: it is about rows right and wrong. */
   readonly p_value: number | null
 }
 
-/** Every metric against every reference, intervals from the same resamples of rows. */
+/** Every metric that such rows have, against every reference, intervals from the same resamples of rows. */
 export const compareAll = (
   tuned: Scored,
   references: ReadonlyMap<string, Scored>,
-  { confidence, metrics, resamples }: Pick<CompareParams, "confidence" | "metrics" | "resamples">,
+  { confidence, metrics: wanted, resamples }: Pick<CompareParams, "confidence" | "metrics" | "resamples">,
   seed: number
 ): ReadonlyArray<Delta> => {
+  const metrics = wanted.filter((metric) => scalarsOf(tuned.kind).includes(metric))
   const predictors = [tuned, ...references.values()]
   const ofRows = predictors.flatMap((scored) => metrics.map((metric) => scalarMetric(metric, scored)))
   const drawn = resampled(tuned.rowIds.length, ofRows, { resamples, seed })
@@ -44,13 +45,13 @@ export const compareAll = (
         tuned: ofTuned,
         delta: ofTuned - ofBase,
         ...percentileInterval(differences, confidence),
-        p_value: metric === "accuracy" ? mcnemarExact(broken.length, fixed.length) : null
+        p_value: metric === "accuracy" || metric === "subset_accuracy" ? mcnemarExact(broken.length, fixed.length) : null
       }
     })
   })
 }
 
-/** Rows that only `after` gets right, and rows that only `before` does. */
+/** Rows that only `after` gets right, and rows that only `before` does; none where a prediction is neither right nor wrong. */
 export const changesBetween = (before: Scored, after: Scored) => {
   const [was, is] = [rightOf(before), rightOf(after)]
   const rows = Array.from(was.keys())

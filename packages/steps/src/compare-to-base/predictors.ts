@@ -1,7 +1,7 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
 import { readTable } from "../arrow/reader.ts"
 import type { PredictionsLink } from "../evaluate/run-metrics.ts"
-import { readScored, type Scored, takeScored } from "../evaluate/scored.ts"
+import { readScored, type Scored, takeScored, truthOf } from "../evaluate/scored.ts"
 
 /** Everything that predicted the rows, in one order of rows: that of the base. */
 export interface Predictors {
@@ -73,8 +73,7 @@ const alignTo = (reference: Scored, other: Scored, who: string): Scored => {
     other,
     reference.rowIds.map((row_id) => places.get(row_id)!)
   )
-  const truth = (scored: Scored, row: number) => scored.names[scored.labels[row]!]
-  const differing = reference.rowIds.filter((_, row) => truth(reference, row) !== truth(aligned, row))
+  const differing = reference.rowIds.filter((_, row) => truthOf(reference, row) !== truthOf(aligned, row))
   if (differing.length === 0) return aligned
   throw new StageError({
     code: "label_mismatch",

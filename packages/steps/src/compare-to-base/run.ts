@@ -1,14 +1,15 @@
 import type { JsonObject } from "@hone/core/Json"
 import type { OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
-import { float64, labelDictionary, labels, nullableFloat64, utf8 } from "../arrow/columns.ts"
+import { type Column, float64, labelDictionary, labels, nullableFloat64, utf8 } from "../arrow/columns.ts"
 import { readTable } from "../arrow/reader.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
-import { isHigherBetter } from "../evaluate/metrics.ts"
-import { type Scored, scoresOf } from "../evaluate/scored.ts"
+import { isHigherBetter } from "../evaluate/scalarNames.ts"
+import { predictedOf, type Scored, scoresOf, truthOf } from "../evaluate/scored.ts"
 import { mcnemarExact } from "../statistics/mcnemar.ts"
+import { severalLosses } from "../statistics/multilabel.ts"
 import { changesBetween, compareAll, type Delta, judge } from "./compare.ts"
 import type { CompareParams } from "./params.ts"
 import { type Predictors, readPredictors } from "./predictors.ts"
@@ -33,7 +34,7 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
     rivals: Object.fromEntries([...rivals.keys()].map((name) => [name, deltasAgainst(deltas, name)])),
     fixed: changes.fixed.length,
     broken: changes.broken.length,
-    p_value: mcnemarExact(changes.broken.length, changes.fixed.length),
+    p_value: base.kind === "value" ? null : mcnemarExact(changes.broken.length, changes.fixed.length),
     ...trainingFacts(context),
     verdict: params.verdict === undefined ? null : { ...judge(params.verdict, tuned, references) }
   }
@@ -56,14 +57,27 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
 const scoresOfAll = (deltas: ReadonlyArray<Delta>): JsonObject => {
   const of = (name: string) => {
     const own = deltas.filter(({ against }) => against === name)
-    return own.length === 0 ? null : Object.fromEntries(own.map(({ base, metric }) => [metric, base]))
+    return own.length === 0 ? null : Object.fromEntries(own.map(({ base, metric }) => [metric, orNull(base)]))
   }
-  const tuned = Object.fromEntries(deltas.map(({ metric, tuned }) => [metric, tuned]))
+  const tuned = Object.fromEntries(deltas.map(({ metric, tuned }) => [metric, orNull(tuned)]))
   return { base: of("base"), tuned, majority: of("majority"), bag_of_words: of("bag_of_words") }
 }
 
 const deltasAgainst = (deltas: ReadonlyArray<Delta>, reference: string): ReadonlyArray<JsonObject> =>
-  deltas.filter(({ against }) => against === reference).map(({ against: _, ...delta }) => delta)
+  deltas
+    .filter(({ against }) => against === reference)
+    .map(({ base, delta, high, low, metric, p_value, tuned }) => ({
+      metric,
+      base: orNull(base),
+      tuned: orNull(tuned),
+      delta: orNull(delta),
+      low: orNull(low),
+      high: orNull(high),
+      p_value
+    }))
+
+/** JSON has no NaN: the correlation of what predicts one number for all is null. */
+const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null)
 
 const trainingFacts = (context: StageContext): JsonObject => {
   const { base_model, history, model } = context.inputs
@@ -88,8 +102,8 @@ const writeComparison = (folder: string, deltas: ReadonlyArray<Delta>, facts: Js
       base: float64(Float64Array.from(deltas, ({ base }) => base)),
       tuned: float64(Float64Array.from(deltas, ({ tuned }) => tuned)),
       delta: float64(Float64Array.from(deltas, ({ delta }) => delta)),
-      low: nullableFloat64(deltas.map(({ low }) => low)),
-      high: nullableFloat64(deltas.map(({ high }) => high)),
+      low: nullableFloat64(deltas.map(({ low }) => orNull(low))),
+      high: nullableFloat64(deltas.map(({ high }) => orNull(high))),
       p_value: nullableFloat64(deltas.map(({ p_value }) => p_value))
     },
     // The verdict, drift and gap are read from the facts: they belong to what this artifact says.
@@ -102,41 +116,62 @@ const writeChanged = (
   { base, tuned }: Predictors,
   { broken, fixed }: ReturnType<typeof changesBetween>
 ): OutputArtifact => {
-  const [ofBase, ofTuned] = [scoresOf(base, base.labels), scoresOf(tuned, tuned.labels)]
+  const [ofBase, ofTuned] = [truthScores(base), truthScores(tuned)]
   const by = (sign: number) => (a: number, b: number) =>
     sign * (ofTuned[a]! - ofTuned[b]!) || (base.rowIds[a]! < base.rowIds[b]! ? -1 : 1)
   const rows = [...broken.toSorted(by(1)), ...fixed.toSorted(by(-1))]
   const isBroken = new Set(broken)
-  const names = (scored: Scored, classes: Int32Array) => rows.map((row) => scored.names[classes[row]!]!)
   const columns = {
     row_id: utf8(rows.map((row) => base.rowIds[row]!)),
     text: utf8(rows.map((row) => base.texts[row]!)),
-    label: labels(
-      Int32Array.from(rows, (row) => base.labels[row]!),
-      labelDictionary(base.names)
-    ),
-    base_predicted: utf8(names(base, base.predicted)),
-    tuned_predicted: utf8(names(tuned, tuned.predicted)),
+    label: truthColumn(base, rows),
+    base_predicted: utf8(rows.map((row) => predictedOf(base, row))),
+    tuned_predicted: utf8(rows.map((row) => predictedOf(tuned, row))),
     base_score: float64(Float64Array.from(rows, (row) => ofBase[row]!)),
     tuned_score: float64(Float64Array.from(rows, (row) => ofTuned[row]!)),
     change: utf8(rows.map((row) => (isBroken.has(row) ? "broken" : "fixed")))
   }
-  const facts = { rows: rows.length, labels: base.names, fixed: fixed.length, broken: broken.length }
+  const facts = { rows: rows.length, labels: base.kind === "value" ? null : base.names, fixed: fixed.length, broken: broken.length }
   return writeTable(folder, "changed.arrow", columns, { facts })
 }
+
+/** [N] the probability given to what is true of a row; of several labels the geometric mean over them. */
+const truthScores = (scored: Scored): Float64Array => {
+  switch (scored.kind) {
+    case "classes":
+      return scoresOf(scored, scored.labels)
+    case "several":
+      return severalLosses({ ...scored, labels: scored.names.length }, scored.scores).map((loss) => Math.exp(-loss))
+    case "value":
+      return new Float64Array(scored.rowIds.length)
+  }
+}
+
+const truthColumn = (scored: Scored, rows: ReadonlyArray<number>): Column =>
+  scored.kind === "classes"
+    ? labels(
+        Int32Array.from(rows, (row) => scored.labels[row]!),
+        labelDictionary(scored.names)
+      )
+    : utf8(rows.map((row) => truthOf(scored, row)))
 
 /** What a reader of the numbers alone may overlook. */
 const warningsOf = (deltas: ReadonlyArray<Delta>): ReadonlyArray<string> =>
   deltas
-    .filter(({ metric }) => metric === "accuracy")
+    .filter(({ metric }) => metric === "accuracy" || metric === "subset_accuracy" || metric === "mae")
     .flatMap(({ against, base, delta, high, low, metric, tuned }) => {
       if (against === "base" && low <= 0 && high >= 0) {
-        return ["the interval of the accuracy's gain holds 0: these rows do not show that tuning changed it"]
+        return [`the interval of the ${told(metric)}'s gain holds 0: these rows do not show that tuning changed it`]
       }
       const behind = isHigherBetter(metric) ? delta <= 0 : delta >= 0
       if (against === "base" || !behind) return []
-      const rival = against === "bag_of_words" ? "a bag of words" : "the majority class"
-      return [`${rival} reaches ${percent(base)} where the tuned model reaches ${percent(tuned)}`]
+      const shown = metric === "mae" ? (value: number) => `a mean error of ${value.toPrecision(3)}` : percent
+      return [`${rivalName(against, metric)} reaches ${shown(base)} where the tuned model reaches ${shown(tuned)}`]
     })
+
+const rivalName = (against: string, metric: string): string =>
+  against === "bag_of_words" ? "a bag of words" : metric === "mae" ? "the mean of the training rows" : "the majority class"
+
+const told = (metric: string): string => (metric === "mae" ? "mean absolute error" : metric.replace("_", " "))
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`

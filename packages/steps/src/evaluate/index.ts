@@ -10,9 +10,8 @@ const tokens = (description: string): InputPort => ({
   description,
   columns: {
     row_id: { type: ["utf8"], why: "predictions are joined by it" },
-    text: { type: ["utf8"], why: "the bag of words reads it, and reports show it" },
     input_ids: { type: ["list<int32>"], why: "what the model reads" },
-    label: { type: ["dictionary"], why: "what predictions are compared with" }
+    label: { type: ["dictionary", "list<utf8>", "float64"], why: "what predictions are compared with" }
   }
 })
 

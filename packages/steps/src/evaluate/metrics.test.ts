@@ -24,7 +24,7 @@ const predictionsOf = (
   const output = writePredictions({
     folder,
     file: "p.arrow",
-    rows: { rowIds, texts: rowIds, targets: Int32Array.from(truth, (name) => order.indexOf(name)) },
+    rows: { rowIds, texts: rowIds, targets: { kind: "classes", classes: Int32Array.from(truth, (name) => order.indexOf(name)) } },
     labels: order,
     predictors: [{ name: "model", scores: Float32Array.from(scores.flat()) }],
     facts: { how: "classifier" }

@@ -1,19 +1,36 @@
 import { classScores, confusionMatrix, f1, matthewsCorrelation } from "../statistics/classification.ts"
+import { labelScores, severalF1, severalLosses } from "../statistics/multilabel.ts"
 import { calibrationError, meanOver, rowLosses } from "../statistics/probability.ts"
+import { areaUnderRoc, averagePrecision } from "../statistics/ranking.ts"
+import { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearman } from "../statistics/regression.ts"
 import type { metricNames } from "./params.ts"
-import { type ScalarName, scalarNames } from "./scalarNames.ts"
-import { rightOf, type Scored, scoresOf } from "./scored.ts"
+import { type ScalarName, scalarsOf } from "./scalarNames.ts"
+import { rightOf, type Scored, type ScoredClasses, scoresOf, type ScoredSeveral, type ScoredValues } from "./scored.ts"
 
 export type MetricName = (typeof metricNames)[number]
-
-/** Whether more of it is better: not of losses and errors. */
-export const isHigherBetter = (metric: ScalarName): boolean => metric !== "log_loss" && metric !== "ece"
 
 /** A metric as a function of rows: all, or those named, repeated ones as often as they stand. */
 export type MetricOfRows = (rows?: Int32Array) => number
 
-/** Prepares what does not hang on the rows, so that a bootstrap asks ten thousand times at little cost. */
+/**
+ * Prepares what does not hang on the rows, so that a bootstrap asks ten thousand times at little cost. Throws TypeError for a metric
+ * that such rows do not have (`scalarsOf`).
+ */
 export const scalarMetric = (metric: ScalarName, scored: Scored): MetricOfRows => {
+  switch (scored.kind) {
+    case "classes":
+      return classMetric(metric, scored)
+    case "several":
+      return severalMetric(metric, scored)
+    case "value":
+      return valueMetric(metric, scored)
+  }
+}
+
+const noSuchMetric = (metric: ScalarName, { kind }: Scored): TypeError =>
+  new TypeError(`${metric} is no metric of rows of kind ${kind}`)
+
+const classMetric = (metric: ScalarName, scored: ScoredClasses): MetricOfRows => {
   const { labels, names, predicted } = scored
   const confusion = (rows?: Int32Array) => confusionMatrix(labels, predicted, names.length, rows)
   switch (metric) {
@@ -28,6 +45,13 @@ export const scalarMetric = (metric: ScalarName, scored: Scored): MetricOfRows =
       return (rows) => f1(confusion(rows), "weighted")
     case "mcc":
       return (rows) => matthewsCorrelation(confusion(rows))
+    case "auroc":
+    case "average_precision":
+      return rankingMetric(metric, { ...scored, truth: oneHot(scored) })
+    case "top_3_accuracy": {
+      const right = topRight(scored, 3)
+      return (rows) => meanOver(right, rows)
+    }
     case "log_loss": {
       const losses = rowLosses(labels, scored.scores, names.length)
       return (rows) => meanOver(losses, rows)
@@ -36,8 +60,91 @@ export const scalarMetric = (metric: ScalarName, scored: Scored): MetricOfRows =
       const [confidences, right] = [scoresOf(scored, predicted), rightOf(scored)]
       return (rows) => calibrationError(confidences, right, 15, rows)
     }
+    default:
+      throw noSuchMetric(metric, scored)
   }
 }
+
+const severalMetric = (metric: ScalarName, scored: ScoredSeveral): MetricOfRows => {
+  const several = { labels: scored.names.length, truth: scored.truth, predicted: scored.predicted }
+  switch (metric) {
+    case "subset_accuracy": {
+      const right = Float64Array.from(rightOf(scored))
+      return (rows) => meanOver(right, rows)
+    }
+    case "f1_micro":
+      return (rows) => severalF1(several, "micro", rows)
+    case "f1_macro":
+      return (rows) => severalF1(several, "macro", rows)
+    case "auroc":
+    case "average_precision":
+      return rankingMetric(metric, scored)
+    case "log_loss": {
+      const losses = severalLosses(several, scored.scores)
+      return (rows) => meanOver(losses, rows)
+    }
+    default:
+      throw noSuchMetric(metric, scored)
+  }
+}
+
+const valueMetric = (metric: ScalarName, scored: ScoredValues): MetricOfRows => {
+  switch (metric) {
+    case "mae":
+      return (rows) => meanAbsoluteError(scored, rows)
+    case "rmse":
+      return (rows) => rootMeanSquaredError(scored, rows)
+    case "r2":
+      return (rows) => determination(scored, rows)
+    case "pearson":
+      return (rows) => pearson(scored, rows)
+    case "spearman":
+      return (rows) => spearman(scored, rows)
+    default:
+      throw noSuchMetric(metric, scored)
+  }
+}
+
+const oneHot = ({ labels, names }: ScoredClasses): Uint8Array => {
+  const truth = new Uint8Array(labels.length * names.length)
+  labels.forEach((label, row) => (truth[row * names.length + label] = 1))
+  return truth
+}
+
+interface Ranked {
+  readonly names: ReadonlyArray<string>
+  /** [N, names] */
+  readonly truth: Uint8Array
+  /** [N, names] */
+  readonly scores: Float32Array
+}
+
+/**
+ * The mean over classes of how well each is ranked against the rest; classes that all or none of the rows have are left out. Of two
+ * classes, `auroc` is that of either.
+ */
+const rankingMetric =
+  (metric: "auroc" | "average_precision", { names, scores, truth }: Ranked): MetricOfRows =>
+  (rows) => {
+    const chosen = rows ?? Int32Array.from({ length: truth.length / names.length }, (_, row) => row)
+    const measure = metric === "auroc" ? areaUnderRoc : averagePrecision
+    const each = names
+      .map((_, label) =>
+        measure(
+          Uint8Array.from(chosen, (row) => truth[row * names.length + label]!),
+          Float64Array.from(chosen, (row) => scores[row * names.length + label]!)
+        )
+      )
+      .filter((value) => !Number.isNaN(value))
+    return each.reduce((sum, value) => sum + value / each.length, each.length === 0 ? NaN : 0)
+  }
+
+/** [N] 1 where fewer than `count` classes score above the true one. */
+const topRight = ({ labels, names, scores }: ScoredClasses, count: number): Float64Array =>
+  Float64Array.from(labels, (label, row) => {
+    const own = scores.subarray(row * names.length, (row + 1) * names.length)
+    return own.filter((score) => score > own[label]!).length < count ? 1 : 0
+  })
 
 /** A row of the metrics artifact. */
 export interface MetricRow {
@@ -56,7 +163,7 @@ export const metricRows = (
   scored: Scored,
   wanted: ReadonlyArray<MetricName>
 ): ReadonlyArray<MetricRow> => {
-  const scalars = scalarNames.filter((metric) => wanted.includes(metric))
+  const scalars = scalarsOf(scored.kind).filter((metric) => wanted.includes(metric) && tells(metric, scored))
   const rows: Array<MetricRow> = scalars.map((metric) => ({
     predictor,
     metric,
@@ -65,22 +172,33 @@ export const metricRows = (
     value: scalarMetric(metric, scored)()
   }))
   if (wanted.includes("per_class")) rows.push(...classRows(predictor, scored))
-  if (wanted.includes("confusion")) rows.push(...confusionRows(predictor, scored))
+  if (wanted.includes("confusion") && scored.kind === "classes") rows.push(...confusionRows(predictor, scored))
   return rows
 }
 
-const classRows = (predictor: string, { labels, names, predicted }: Scored): ReadonlyArray<MetricRow> =>
-  classScores(confusionMatrix(labels, predicted, names.length)).flatMap((score, at) =>
+/** Three of three classes are always among the first three. */
+const tells = (metric: ScalarName, scored: Scored): boolean =>
+  metric !== "top_3_accuracy" || (scored.kind === "classes" && scored.names.length > 3)
+
+const classRows = (predictor: string, scored: Scored): ReadonlyArray<MetricRow> => {
+  if (scored.kind === "value") return []
+  return scoresByClass(scored).flatMap((score, at) =>
     (["precision", "recall", "f1", "support"] as const).map((metric) => ({
       predictor,
       metric,
-      class: names[at]!,
+      class: scored.names[at]!,
       predicted: null,
       value: score[metric]
     }))
   )
+}
 
-const confusionRows = (predictor: string, { labels, names, predicted }: Scored): ReadonlyArray<MetricRow> =>
+const scoresByClass = (scored: ScoredClasses | ScoredSeveral) =>
+  scored.kind === "classes"
+    ? classScores(confusionMatrix(scored.labels, scored.predicted, scored.names.length))
+    : labelScores({ ...scored, labels: scored.names.length })
+
+const confusionRows = (predictor: string, { labels, names, predicted }: ScoredClasses): ReadonlyArray<MetricRow> =>
   Array.from(confusionMatrix(labels, predicted, names.length).counts, (value, at) => ({
     predictor,
     metric: "confusion",

@@ -1,23 +1,14 @@
 import { operational, semantic } from "@hone/core/Params"
 import { Schema } from "effect"
+import { scalarNames } from "./scalarNames.ts"
 
 /** What can be computed from predictions. `per_class` is precision, recall and F1 of each class; `confusion` the matrix. */
-export const metricNames = [
-  "accuracy",
-  "f1_macro",
-  "f1_micro",
-  "f1_weighted",
-  "mcc",
-  "log_loss",
-  "ece",
-  "per_class",
-  "confusion"
-] as const
+export const metricNames = [...scalarNames, "per_class", "confusion"] as const
 
 export const EvaluateParams = Schema.Struct({
   metrics: semantic(Schema.Array(Schema.Literals(metricNames)).check(Schema.isMinLength(1)), {
     description:
-      "What is computed from the predictions. ece is the expected calibration error over 15 bins. Changing the list runs no prediction again.",
+      "What is computed from the predictions, as far as the task has it: accuracy, F1s, mcc, auroc and average_precision (means over the classes), top_3_accuracy (more than three classes), log_loss, ece (expected calibration error over 15 bins); with several labels subset_accuracy; of numbers mae, rmse, r2, pearson, spearman. Changing the list runs no prediction again.",
     default: metricNames,
     source: "scikit-learn's definitions; Guo et al. 2017 for ece"
   }),

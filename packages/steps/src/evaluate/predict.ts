@@ -6,10 +6,13 @@ import { attempt } from "../attempt.ts"
 import { evaluationBatches } from "../tensors/batches.ts"
 import { breathe, openSession, type TimedEngine } from "../tensors/engine.ts"
 import type { InputFeeds } from "../tensors/feeds.ts"
+import type { TargetKind } from "../tensors/outputs.ts"
 
 export interface Prediction {
   readonly model: Model
   readonly head: Head
+  /** What the head's logits become: one class of them, several labels, a number. */
+  readonly kind: TargetKind
   readonly config: BertConfig
   readonly engine: TimedEngine
   /** [rows] tokens of each */
@@ -17,12 +20,14 @@ export interface Prediction {
   readonly feeds: InputFeeds
   /** Where what `feeds` gives stands in the model; undefined for token ids. */
   readonly cut: Cut | undefined
+  /** Whether `feeds` gives token types; left out, it does not. */
+  readonly tokenTypes?: boolean
   readonly batchSize: number
   readonly done: (rows: number) => void
 }
 
 /**
- * Class probabilities of each row, in the order of the head's labels.
+ * Probabilities of each row, in the order of the head's labels; for a regression the number.
  * @returns float32 [rows, labels]
  */
 export const predict = (work: Prediction) =>
@@ -39,7 +44,8 @@ export const predict = (work: Prediction) =>
         for (const rows of evaluationBatches(work.lengths, work.batchSize)) {
           const labels = new Int32Array(rows.length) // the losses are not read
           const { logits } = await session.run("eval", { ...work.feeds(rows), labels })
-          rows.forEach((row, at) => softmax(logits as Float32Array, at * width, scores, row * width, width))
+          const activate = activations[work.kind]
+          rows.forEach((row, at) => activate(logits as Float32Array, at * width, scores, row * width, width))
           work.done((done += rows.length))
           await breathe()
         }
@@ -49,21 +55,36 @@ export const predict = (work: Prediction) =>
   )
 
 /** The classifier; only its evaluation is run, and nothing of it trains. */
-const programOf = ({ config, cut, head }: Prediction) =>
+const programOf = ({ config, cut, head, tokenTypes }: Prediction) =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: 0 },
     trainable: (name) => name.startsWith("classifier."),
     cut,
+    token_types: tokenTypes,
     optimizer: defaultAdamW,
     max_grad_norm: null
   })
 
+/** Of `width` logits from `from` on, into as many values of `target`. */
+type Activation = (logits: Float32Array, from: number, target: Float32Array, to: number, width: number) => void
+
 /** exp(x - max) / sum, in double precision, of `width` values from `from` on. */
-const softmax = (logits: Float32Array, from: number, target: Float32Array, to: number, width: number): void => {
+const softmax: Activation = (logits, from, target, to, width) => {
   let largest = -Infinity
   for (let index = 0; index < width; index++) largest = Math.max(largest, logits[from + index]!)
   let sum = 0
   for (let index = 0; index < width; index++) sum += Math.exp(logits[from + index]! - largest)
   for (let index = 0; index < width; index++) target[to + index] = Math.exp(logits[from + index]! - largest) / sum
 }
+
+/** 1 / (1 + exp(-x)) of each. */
+const sigmoid: Activation = (logits, from, target, to, width) => {
+  for (let index = 0; index < width; index++) target[to + index] = 1 / (1 + Math.exp(-logits[from + index]!))
+}
+
+const asIs: Activation = (logits, from, target, to, width) => {
+  for (let index = 0; index < width; index++) target[to + index] = logits[from + index]!
+}
+
+const activations: Readonly<Record<TargetKind, Activation>> = { classes: softmax, several: sigmoid, value: asIs }

@@ -1,14 +1,15 @@
 import type { JsonObject } from "@hone/core/Json"
 import type { OutputArtifact } from "@hone/core/Stage"
-import { labelDictionary, labels as labelColumn, listFloat32, utf8 } from "../arrow/columns.ts"
+import { float64, type LabelDictionary, labelDictionary, labels as labelColumn, listFloat32, listUtf8, utf8 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
+import type { Targets } from "../tensors/targets.ts"
 
 /** Rows that were predicted, with their true classes. */
 export interface PredictedRows {
   readonly rowIds: ReadonlyArray<string>
   readonly texts: ReadonlyArray<string>
-  /** [rows] index into `labels` */
-  readonly targets: Int32Array
+  /** Classes and labels as indices into `labels`. */
+  readonly targets: Targets
 }
 
 export interface Predictions {
@@ -17,32 +18,30 @@ export interface Predictions {
   readonly rows: PredictedRows
   /** Class names, in the order of the scores. */
   readonly labels: ReadonlyArray<string>
-  /** Each predictor's probabilities, float32 [rows, labels]. */
+  /** Each predictor's probabilities, or the numbers that it predicts, float32 [rows, labels]. */
   readonly predictors: ReadonlyArray<{ readonly name: string; readonly scores: Float32Array }>
   readonly facts?: JsonObject
 }
 
-/** Writes a predictions artifact, a batch of rows for each predictor. The class of the highest score is predicted, the first of equals. */
+/**
+ * Writes a predictions artifact, a batch of rows for each predictor. Predicted is the class of the highest score, the first of equals; of several labels
+ * those with a probability of a half or more.
+ */
 export const writePredictions = ({ facts, file, folder, labels, predictors, rows }: Predictions): OutputArtifact => {
-  const dictionary = labelDictionary(labels)
   const writer = new TableWriter(folder, file)
+  const dictionary = labelDictionary(labels)
   try {
     for (const { name, scores } of predictors.length > 0 ? predictors : [nobody]) {
-      const kept = predictors.length > 0 ? rows : noRows
+      const kept = predictors.length > 0 ? rows : emptyLike(rows)
       writer.write({
         row_id: utf8(kept.rowIds),
         text: utf8(kept.texts),
-        label: labelColumn(kept.targets, dictionary),
-        predicted: utf8(kept.rowIds.map((_, row) => labels[highest(scores, row, labels.length)]!)),
-        scores: listFloat32(
-          scores,
-          Int32Array.from({ length: kept.rowIds.length + 1 }, (_, row) => row * labels.length)
-        ),
+        ...said(kept, dictionary, scores),
         predictor: utf8(kept.rowIds.map(() => name))
       })
     }
     return writer.finish({
-      facts: { labels, rows: rows.rowIds.length, predictors: predictors.map(({ name }) => name), ...facts }
+      facts: { labels, rows: predictors.length > 0 ? rows.rowIds.length : 0, predictors: predictors.map(({ name }) => name), ...facts }
     })
   } catch (error) {
     writer.abandon()
@@ -50,7 +49,43 @@ export const writePredictions = ({ facts, file, folder, labels, predictors, rows
   }
 }
 
-const noRows: PredictedRows = { rowIds: [], texts: [], targets: new Int32Array(0) }
+/** A label is predicted from this probability on. */
+const THRESHOLD = 0.5
+
+/** The columns of what is true and what was predicted. */
+const said = ({ rowIds, targets }: PredictedRows, dictionary: LabelDictionary, scores: Float32Array) => {
+  const { names: labels } = dictionary
+  const width = labels.length
+  const lists = () => listFloat32(scores, Int32Array.from({ length: rowIds.length + 1 }, (_, row) => row * width))
+  switch (targets.kind) {
+    case "value":
+      return { label: float64(targets.values), predicted: float64(Float64Array.from(scores)) }
+    case "several": {
+      const namesFrom = (values: Float32Array, least: number) =>
+        listUtf8(rowIds.map((_, row) => labels.filter((__, at) => values[row * width + at]! >= least)))
+      return { label: namesFrom(targets.values, 1), predicted: namesFrom(scores, THRESHOLD), scores: lists() }
+    }
+    case "classes":
+      return {
+        label: labelColumn(targets.classes, dictionary),
+        predicted: utf8(rowIds.map((_, row) => labels[highest(scores, row, width)]!)),
+        scores: lists()
+      }
+  }
+}
+
+const emptyLike = ({ targets }: PredictedRows): PredictedRows => {
+  const none = { rowIds: [], texts: [] }
+  switch (targets.kind) {
+    case "value":
+      return { ...none, targets: { kind: "value", values: new Float64Array(0) } }
+    case "several":
+      return { ...none, targets: { ...targets, values: new Float32Array(0) } }
+    case "classes":
+      return { ...none, targets: { kind: "classes", classes: new Int32Array(0) } }
+  }
+}
+
 const nobody = { name: "", scores: new Float32Array(0) }
 
 const highest = (scores: Float32Array, row: number, width: number): number => {

@@ -1,5 +1,6 @@
 import { denseMatrix, type DesignMatrix } from "../statistics/designMatrix.ts"
-import { fitLogisticRegression, predictProbabilities } from "../statistics/logisticRegression.ts"
+import type { Targets } from "../tensors/targets.ts"
+import { linearModel } from "./linearModel.ts"
 
 /** Inverse strength of the probe's L2 penalty: scikit-learn's default. */
 const PROBE_C = 1
@@ -7,15 +8,15 @@ const PROBE_C = 1
 export interface ProbeInput {
   /** Training rows: one vector [C] each. */
   readonly x: ReadonlyArray<Float32Array>
-  /** [training rows] class of each, from 0 */
-  readonly targets: Int32Array
+  /** Of the training rows. */
+  readonly targets: Targets
   readonly classes: number
   /** Rows to predict. */
   readonly test: ReadonlyArray<Float32Array>
 }
 
 export interface Probe {
-  /** Probabilities of each row to predict, float32 [rows, classes]. */
+  /** Probabilities of each row to predict, or its number, float32 [rows, classes]. */
   readonly scores: Float32Array
   readonly iterations: number
   readonly converged: boolean
@@ -28,9 +29,9 @@ const matrix = (rows: ReadonlyArray<Float32Array>): DesignMatrix => {
   return denseMatrix(values, rows.length, columns)
 }
 
-/** Logistic regression on frozen features: what a base already knows of the classes. */
-export const probe = ({ classes, targets, test, x }: ProbeInput): Probe => {
-  const model = fitLogisticRegression(matrix(x), targets, classes, { C: PROBE_C })
-  const scores = Float32Array.from(predictProbabilities(model, matrix(test)))
-  return { scores, iterations: model.iterations, converged: model.converged }
-}
+/** Strength of the L2 penalty of a probe for numbers: scikit-learn's default. */
+const PROBE_ALPHA = 1
+
+/** A linear model on frozen features: what a base already knows of the targets. */
+export const probe = ({ classes, targets, test, x }: ProbeInput): Probe =>
+  linearModel({ fit: matrix(x), targets, classes, test: matrix(test) }, { C: PROBE_C, alpha: PROBE_ALPHA })

@@ -4,10 +4,12 @@ import { Effect } from "effect"
 import type { Head } from "../artifacts/manifest.ts"
 import { type Model, readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
-import { labelColumn, strings } from "../arrow/reader.ts"
 import { readFeatures } from "../features/read.ts"
 import { stageEngine } from "../tensors/engine.ts"
-import { cutOfFeatures, inputFeeds, targetsOf } from "../tensors/examples.ts"
+import { cutOfFeatures, inputFeeds } from "../tensors/examples.ts"
+import { targetKindOfTask } from "../tensors/outputs.ts"
+import { outputNames, readTargets } from "../tensors/targets.ts"
+import { shownTexts } from "../tensors/texts.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import type { EvaluateParams } from "./params.ts"
 import { predict } from "./predict.ts"
@@ -24,12 +26,12 @@ export const run = Effect.fn("evaluate.predictions")(function* (context: StageCo
     head === null
       ? yield* byProbe({ context, model, config, rows })
       : yield* byHead({ context, model, config, rows, head })
-  const targets = yield* targetsOf(rows, made.labels, "rows")
+  const targets = yield* readTargets(rows, made.labels, "rows")
   const predictions = yield* attempt(() =>
     writePredictions({
       folder: context.folder,
       file: "predictions.arrow",
-      rows: { rowIds: rows.rowIds, texts: strings(rows.table, "text"), targets },
+      rows: { rowIds: rows.rowIds, texts: shownTexts(rows.table), targets },
       labels: made.labels,
       predictors: [{ name: "model", scores: made.scores }],
       facts: { how: head === null ? "probe" : "classifier" }
@@ -52,7 +54,7 @@ interface Work {
 
 const byHead = Effect.fnUntraced(function* ({ config, context, head, model, rows }: Work & { readonly head: Head }) {
   // Labels first: a mismatch must not cost a pass over the rows.
-  yield* targetsOf(rows, head.labels, "rows")
+  yield* readTargets(rows, head.labels, "rows")
   const features = context.inputs["features_rows"]
   const feeds = yield* attempt(() => inputFeeds(rows, features, config))
   const engine = yield* stageEngine(context.engine)
@@ -60,11 +62,13 @@ const byHead = Effect.fnUntraced(function* ({ config, context, head, model, rows
   const scores = yield* predict({
     model,
     head,
+    kind: targetKindOfTask(model.manifest.task),
     config,
     engine,
     lengths: rows.lengths,
     feeds,
     cut: cutOfFeatures(features),
+    tokenTypes: features === undefined && rows.tokenTypeIds !== undefined,
     batchSize: (context.params as EvaluateParams).batch_size,
     done: (done) => context.progress({ done, total, unit: "rows" })
   })
@@ -87,11 +91,11 @@ const byProbe = Effect.fnUntraced(function* ({ config, context, model, rows }: W
   if (context.inputs["fit"] === undefined) return yield* missingFit
   const fit = yield* readTokens("fit", context.inputs["fit"], { config, tokenizer: model.manifest.tokenizer })
   if (fit.rowIds.length === 0) return yield* missingFit
-  const { indices, names } = labelColumn(fit.table, "label")
-  yield* targetsOf(rows, names, "rows")
+  const names = outputNames(fit.table)
+  yield* readTargets(rows, names, "rows")
   const x = yield* pooledOf(context.inputs["features_fit"], fit, "training rows")
   const test = yield* pooledOf(context.inputs["features_rows"], rows, "rows")
-  const { converged, iterations, scores } = probe({ x, targets: indices, classes: names.length, test })
+  const { converged, iterations, scores } = probe({ x, targets: yield* readTargets(fit, names, "fit"), classes: names.length, test })
   const warnings = converged ? [] : [`the probe did not converge in ${iterations} iterations`]
   return { labels: names, scores, warnings, counts: { fit_rows: fit.rowIds.length, probe_iterations: iterations } }
 })

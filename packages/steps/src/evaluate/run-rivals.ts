@@ -1,53 +1,52 @@
 import type { StageContext, StageResult } from "@hone/core/Stage"
 import type { Table } from "apache-arrow"
 import { Effect } from "effect"
-import { type LabelColumn, labelColumn, readTable, strings } from "../arrow/reader.ts"
+import { readTable, strings } from "../arrow/reader.ts"
 import { attempt } from "../attempt.ts"
+import { outputNames, readTargets } from "../tensors/targets.ts"
+import { shownTexts } from "../tensors/texts.ts"
 import { writePredictions } from "./predictionsTable.ts"
 import { bagOfWords, majorityScores } from "./rivals.ts"
 
-/** The majority class and a bag of words, fitted on `fit` and predicting `rows`; without `fit` a table without rows. */
+/** Without a look at the texts, and by a bag of words: fitted on `fit`, predicting `rows`; without `fit` a table without rows. */
 export const run = Effect.fn("evaluate.rivals")(function* (context: StageContext) {
-  return yield* attempt(() => rivals(context))
-})
-
-const rivals = (context: StageContext): StageResult => {
-  const table = readTable(context.inputs["rows"]!)
-  const label = labelColumn(table, "label")
-  const fitTable = context.inputs["fit"] === undefined ? undefined : readTable(context.inputs["fit"])
-  if (fitTable === undefined || fitTable.numRows === 0) return none(context, label.names)
-  const fitLabel = labelColumn(fitTable, "label")
-  const names = [...new Set([...label.names, ...fitLabel.names])].sort()
-  const fit = { texts: wholeTexts(fitTable), labels: recode(fitLabel, names) }
-  const texts = wholeTexts(table)
-  const bag = bagOfWords(fit, texts, names.length)
-  const output = writePredictions({
-    folder: context.folder,
-    file: "rivals.arrow",
-    rows: { rowIds: strings(table, "row_id"), texts, targets: recode(label, names) },
-    labels: names,
-    predictors: [
-      { name: "majority", scores: majorityScores(fit, texts.length, names.length) },
+  const table = yield* attempt(() => readTable(context.inputs["rows"]!))
+  const fitInput = context.inputs["fit"]
+  const fitTable = fitInput === undefined ? undefined : yield* attempt(() => readTable(fitInput))
+  const isFitted = fitTable !== undefined && fitTable.numRows > 0
+  const labels = namesOf(isFitted ? [table, fitTable] : [table])
+  const rows = {
+    rowIds: strings(table, "row_id"),
+    texts: shownTexts(table),
+    targets: yield* readTargets(labelled(table), labels, "rows")
+  }
+  const place = { folder: context.folder, file: "rivals.arrow", labels }
+  if (!isFitted) return nobody(yield* attempt(() => writePredictions({ ...place, rows, predictors: [] })))
+  const fit = { texts: shownTexts(fitTable), targets: yield* readTargets(labelled(fitTable), labels, "fit") }
+  const made = yield* attempt(() => {
+    const bag = bagOfWords(fit, rows.texts, labels.length)
+    const predictors = [
+      { name: "majority", scores: majorityScores(fit, rows.texts.length, labels.length) },
       { name: "bag_of_words", scores: bag.scores }
     ]
+    return { bag, output: writePredictions({ ...place, rows, predictors }) }
   })
-  return {
-    outputs: { rivals: output },
-    counts: { rows: texts.length, fit_rows: fit.texts.length, terms: bag.terms },
-    warnings: bag.converged ? [] : ["the bag of words did not converge: it may be a weaker rival than it could be"]
+  const result: StageResult = {
+    outputs: { rivals: made.output },
+    counts: { rows: rows.texts.length, fit_rows: fit.texts.length, terms: made.bag.terms },
+    warnings: made.bag.converged ? [] : ["the bag of words did not converge: it may be a weaker rival than it could be"]
   }
-}
+  return result
+})
 
-const none = (context: StageContext, labels: ReadonlyArray<string>): StageResult => {
-  const rows = { rowIds: [], texts: [], targets: new Int32Array(0) }
-  const output = writePredictions({ folder: context.folder, file: "rivals.arrow", rows, labels, predictors: [] })
-  return { outputs: { rivals: output }, counts: { rows: 0 }, warnings: [] }
-}
+const labelled = (table: Table) => ({ table, rowIds: strings(table, "row_id") })
 
-/** The text column: tokens carry it uncut, whatever the model saw of it. */
-const wholeTexts = (table: Table): ReadonlyArray<string> => strings(table, "text")
+/** Names that any of the tables has, in one order. */
+const namesOf = (tables: ReadonlyArray<Table>): ReadonlyArray<string> =>
+  [...new Set(tables.flatMap((table) => outputNames(table)))].sort()
 
-const recode = ({ indices, names }: LabelColumn, all: ReadonlyArray<string>): Int32Array => {
-  const places = names.map((name) => all.indexOf(name))
-  return indices.map((index) => places[index]!)
-}
+const nobody = (output: StageResult["outputs"][string]): StageResult => ({
+  outputs: { rivals: output },
+  counts: { rows: 0 },
+  warnings: []
+})

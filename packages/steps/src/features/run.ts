@@ -30,7 +30,7 @@ export const runFeatures = (cut: (params: any, model: Facts) => FeatureCut): Sta
     const output = yield* Effect.scoped(
       Effect.gen(function* () {
         const start = context.inputs["hidden"]
-        const program = programOf(config, chosen, start)
+        const program = programOf(config, chosen, start, tokens)
         const session = yield* openSession(engine, program)
         yield* attempt(() => session.write(new Map(program.parameters.map(({ name }) => [name, model.read(name)]))))
         const feeds = yield* attempt(() => inputFeeds(tokens, start, config))
@@ -45,12 +45,18 @@ export const runFeatures = (cut: (params: any, model: Facts) => FeatureCut): Sta
     return result
   })
 
-const programOf = (config: BertConfig, { cut, pooled }: FeatureCut, start: InputArtifact | undefined) =>
+const programOf = (
+  config: BertConfig,
+  { cut, pooled }: FeatureCut,
+  start: InputArtifact | undefined,
+  { tokenTypeIds }: Tokens
+) =>
   featuresProgram({
     config,
     from: start === undefined ? undefined : Number(start.facts["cut"]),
     until: pooled === null ? cut : "pooled",
-    pooling: pooled === "cls" ? "pooler" : "mean"
+    pooling: pooled === "cls" ? "pooler" : "mean",
+    token_types: start === undefined && tokenTypeIds !== undefined
   })
 
 interface Work {

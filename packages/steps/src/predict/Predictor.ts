@@ -8,6 +8,7 @@ import { predict } from "../evaluate/predict.ts"
 import { readTokenizerFiles } from "../export/tokenizerFiles.ts"
 import { stageEngine, type TimedEngine } from "../tensors/engine.ts"
 import { tokenFeeds } from "../tensors/feeds.ts"
+import { targetKindOfTask } from "../tensors/outputs.ts"
 import { fit } from "../tokenize/fit.ts"
 import type { TokenizeParams } from "../tokenize/params.ts"
 import { loadTokenizer, type TextTokenizer } from "../tokenize/TextTokenizer.ts"
@@ -104,6 +105,7 @@ const scoresOf = (work: Work, inputIds: ReadonlyArray<Int32Array>): Effect.Effec
   return predict({
     model: work.opened,
     head: work.head,
+    kind: targetKindOfTask(work.opened.manifest.task),
     config: work.config,
     engine: work.engine,
     lengths,

@@ -5,15 +5,21 @@ import { paddedLength } from "./batches.ts"
 /** Makes the inputs of a program for some rows. Arrays are fresh each time: engines may keep those that they are given. */
 export type InputFeeds = (rows: ReadonlyArray<number>) => Feeds
 
-/** Token ids, padded to a multiple of 8. */
+/** Token ids and, for pairs, token types, padded to a multiple of 8. */
 export const tokenFeeds =
-  ({ inputIds, lengths }: Pick<Tokens, "inputIds" | "lengths">, padTokenId: number): InputFeeds =>
+  (
+    { inputIds, lengths, tokenTypeIds }: Pick<Tokens, "inputIds" | "lengths" | "tokenTypeIds">,
+    padTokenId: number
+  ): InputFeeds =>
   (rows) => {
     const length = paddedLength(rows.map((row) => lengths[row]!))
     const shape = [rows.length, length]
     const ids = new Int32Array(rows.length * length).fill(padTokenId)
     rows.forEach((row, at) => ids.set(inputIds[row]!, at * length))
+    const types = new Int32Array(tokenTypeIds === undefined ? 0 : ids.length)
+    if (tokenTypeIds !== undefined) rows.forEach((row, at) => types.set(tokenTypeIds[row]!, at * length))
     return {
+      ...(tokenTypeIds === undefined ? {} : { token_type_ids: { data: types, shape } }),
       input_ids: { data: ids, shape },
       attention_mask: {
         data: maskOf(

@@ -11,6 +11,8 @@ export interface Tokens {
   readonly rowIds: ReadonlyArray<string>
   /** One view of the file a row. */
   readonly inputIds: ReadonlyArray<Int32Array>
+  /** Which text of a pair each token is of; undefined where all rows are single texts. */
+  readonly tokenTypeIds?: ReadonlyArray<Int32Array> | undefined
   /** [rows] */
   readonly lengths: Int32Array
 }
@@ -44,6 +46,7 @@ export const readTokens = Effect.fnUntraced(function* (
     table,
     rowIds: strings(table, "row_id"),
     inputIds,
+    tokenTypeIds: table.getChild("token_type_ids") === null ? undefined : int32Lists(table, "token_type_ids"),
     lengths: Int32Array.from(inputIds, (ids) => ids.length)
   }
   return yield* checked(port, tokens, model.config)
@@ -71,6 +74,11 @@ const checked = (port: string, tokens: Tokens, config: BertConfig): Effect.Effec
       `have more than ${positions} tokens, the model's positions`,
       `set tokenize's max_length to ${positions} or less`
     )
+  }
+  const types = tokens.rowIds.filter((_, row) => tokens.tokenTypeIds?.[row]?.some((id) => id >= config.type_vocab_size) === true)
+  if (types.length > 0) {
+    const what = "are pairs, and the model tells no second text from the first"
+    return fail("no_token_types", types, what, "take a model whose config.json has a type_vocab_size of 2")
   }
   const foreign = where((ids) => ids.some((id) => id < 0 || id >= config.vocab_size))
   if (foreign.length === 0) return Effect.succeed(tokens)

@@ -4,8 +4,9 @@ import type { InputArtifact, StageContext } from "@hone/core/Stage"
 import { type BertConfig, bertWeights, classifierWeights, initialWeights, parseBertConfig } from "@hone/nn"
 import type { Head, ModelManifest, Strategy } from "../artifacts/manifest.ts"
 import { type Tensor, writeModel } from "../artifacts/model.ts"
-import { bool, int32, labelDictionary, labels, listInt32, offsetsOf, utf8 } from "../arrow/columns.ts"
+import { bool, float64, int32, labelDictionary, labels, listInt32, listUtf8, offsetsOf, utf8 } from "../arrow/columns.ts"
 import { writeTable } from "../arrow/writer.ts"
+import { viewsOf } from "../rows/views.ts"
 import { type Bench, folderIn, keep } from "./context.ts"
 
 const engineFile =
@@ -90,12 +91,15 @@ export const tinyModel = (bench: Bench, options: TinyModel = {}): InputArtifact 
 
 export interface TinyRow {
   readonly row_id: string
-  readonly label: string
+  /** A class; several labels; a number. All rows of a table alike. */
+  readonly label: string | ReadonlyArray<string> | number
   readonly input_ids: ReadonlyArray<number>
+  /** For a pair: tokens of the second text, from this place on. */
+  readonly second?: number
 }
 
 /** Rows whose label a model can learn: it says which of two tokens stands in the row. Lengths vary from 4 to 15. */
-export const tinyRows = (count: number, first = 0): ReadonlyArray<TinyRow> =>
+export const tinyRows = (count: number, first = 0): ReadonlyArray<TinyRow & { readonly label: string }> =>
   Array.from({ length: count }, (_, index) => {
     const row = first + index
     const label = (row * 7919) % 13 < 6 ? "neg" : "pos"
@@ -103,38 +107,56 @@ export const tinyRows = (count: number, first = 0): ReadonlyArray<TinyRow> =>
     return { row_id: `row${row}`, label, input_ids: [1, label === "pos" ? 4 : 5, ...filler] }
   })
 
+const labelColumnOf = (rows: ReadonlyArray<TinyRow>, declared: ReadonlyArray<string> | undefined) => {
+  const given = rows.map(({ label }) => label)
+  if (typeof given[0] === "number") return { column: float64(Float64Array.from(given as ReadonlyArray<number>)), names: [] }
+  const names = declared ?? [...new Set(given.flat() as ReadonlyArray<string>)].sort()
+  if (Array.isArray(given[0])) return { column: listUtf8(given as ReadonlyArray<ReadonlyArray<string>>), names }
+  const dictionary = labelDictionary(names)
+  const indices = Int32Array.from(given, (label) => dictionary.names.indexOf(label as string))
+  return { column: labels(indices, dictionary), names: dictionary.names }
+}
+
+const pairColumns = (rows: ReadonlyArray<TinyRow>, offsets: Int32Array) => {
+  const half = ({ input_ids, second }: TinyRow, at: 0 | 1) =>
+    (at === 0 ? input_ids.slice(0, second) : input_ids.slice(second)).join(" ")
+  const types = rows.flatMap(({ input_ids, second }) => input_ids.map((_, at) => (at >= second! ? 1 : 0)))
+  return {
+    text_a: utf8(rows.map((row) => half(row, 0))),
+    text_b: utf8(rows.map((row) => half(row, 1))),
+    token_type_ids: listInt32(Int32Array.from(types), offsets)
+  }
+}
+
 /** A tokens artifact of these rows. */
 export const tokensArtifact = (
   bench: Bench,
   rows: ReadonlyArray<TinyRow>,
   options: { readonly labels?: ReadonlyArray<string>; readonly tokenizer?: string } = {}
 ): InputArtifact => {
-  const dictionary = labelDictionary(options.labels ?? [...new Set(rows.map(({ label }) => label))].sort())
+  const label = labelColumnOf(rows, options.labels)
   const lengths = rows.map(({ input_ids }) => input_ids.length)
+  const offsets = offsetsOf(lengths)
+  const isPair = rows[0]?.second !== undefined
+  const columns = {
+    row_id: utf8(rows.map(({ row_id }) => row_id)),
+    ...(isPair ? pairColumns(rows, offsets) : { text: utf8(rows.map(({ input_ids }) => input_ids.join(" "))) }),
+    label: label.column,
+    input_ids: listInt32(Int32Array.from(rows.flatMap(({ input_ids }) => input_ids)), offsets),
+    length: int32(Int32Array.from(lengths)),
+    truncated: bool(rows.map(() => false))
+  }
   const folder = freshFolder(bench, "tokens")
-  const output = writeTable(
-    folder,
-    "tokens.arrow",
-    {
-      row_id: utf8(rows.map(({ row_id }) => row_id)),
-      text: utf8(rows.map(({ input_ids }) => input_ids.join(" "))),
-      label: labels(
-        Int32Array.from(rows, ({ label }) => dictionary.names.indexOf(label)),
-        dictionary
-      ),
-      input_ids: listInt32(Int32Array.from(rows.flatMap(({ input_ids }) => input_ids)), offsetsOf(lengths)),
-      length: int32(Int32Array.from(lengths)),
-      truncated: bool(rows.map(() => false))
+  const isSeveral = Array.isArray(rows[0]?.label)
+  const output = writeTable(folder, "tokens.arrow", columns, {
+    facts: {
+      rows: rows.length,
+      tokens: lengths.reduce((total, length) => total + length, 0),
+      labels: label.names,
+      ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer })
     },
-    {
-      facts: {
-        rows: rows.length,
-        tokens: lengths.reduce((total, length) => total + length, 0),
-        labels: dictionary.names,
-        ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer })
-      },
-      views: { inputs: ["row_id", "input_ids"] }
-    }
-  )
+    ...(isSeveral ? { metadata: { "hone.labels": JSON.stringify(label.names) } } : {}),
+    views: viewsOf(Object.keys(columns))
+  })
   return keep(bench, folder, output)
 }

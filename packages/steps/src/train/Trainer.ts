@@ -3,7 +3,9 @@ import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
 import { breathe } from "../tensors/engine.ts"
 import type { TrainingState } from "./checkpoint.ts"
 import type { Examples } from "../tensors/examples.ts"
+import { targetFeed } from "../tensors/targets.ts"
 import { bestOf, type HistoryRow } from "./history.ts"
+import type { TrainingObjective } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
 import type { TrainingPlan } from "./schedule.ts"
 
@@ -12,6 +14,7 @@ export interface TrainerOptions {
   readonly program: ClassifierProgram
   readonly params: TrainParams
   readonly plan: TrainingPlan
+  readonly objective: TrainingObjective
   readonly train: Examples
   readonly validation: Examples | undefined
   /** uint32: orders and dropout are functions of it and of the step. */
@@ -106,7 +109,7 @@ export class Trainer {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
       part: "train",
-      loss,
+      loss: loss * this.#lossUnit(),
       accuracy: null,
       learning_rate: learningRate,
       grad_norm: gradNorm
@@ -120,15 +123,16 @@ export class Trainer {
     const { params, plan, program, session } = this.#options
     let loss = 0
     let right = 0
+    const classes = validation.targets.kind === "classes" ? validation.targets.classes : undefined
     for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
-      const labels = Int32Array.from(rows, (row) => validation.targets[row]!)
+      const labels = targetFeed(validation.targets, rows)
       const { logits, losses } = (await session.run("eval", { ...validation.feeds(rows), labels })) as Record<
         string,
         Float32Array
       >
       rows.forEach((_, at) => {
         loss += losses![at]!
-        right += argmax(logits!, at, logits!.length / rows.length) === labels[at] ? 1 : 0
+        if (classes !== undefined) right += argmax(logits!, at, logits!.length / rows.length) === classes[rows[at]!] ? 1 : 0
       })
       await breathe()
     }
@@ -137,8 +141,8 @@ export class Trainer {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
       part: "validation",
-      loss: loss / count,
-      accuracy: right / count,
+      loss: (loss / count) * this.#lossUnit(),
+      accuracy: classes === undefined ? null : right / count,
       learning_rate: null,
       grad_norm: null
     }
@@ -150,6 +154,11 @@ export class Trainer {
   /** The weights as they are now. */
   weights(): Promise<Map<string, Float32Array>> {
     return this.#options.session.read(this.#options.program.trainable)
+  }
+
+  /** A regression's losses are told in the square of the targets' unit. */
+  #lossUnit(): number {
+    return (this.#options.objective.scale?.sd ?? 1) ** 2
   }
 
   #record(row: HistoryRow): void {
@@ -175,14 +184,14 @@ export class Trainer {
 
   async #whole(rows: ReadonlyArray<number>, feeds: Feeds) {
     const { session } = this.#options
-    const out = await session.run("train", { ...this.#feeds("train", rows, rows.length, 0), ...feeds })
+    const out = await session.run("train", { ...this.#feeds("train", rows, this.#weightOf(rows), 0), ...feeds })
     return { loss: out["loss"]![0]!, gradNorm: out["grad_norm"]![0]! }
   }
 
-  /** Each batch adds its share of the loss: all are divided by the rows of the whole effective batch. */
+  /** Each batch adds its share of the loss: all are divided by the weight of the whole effective batch. */
   async #accumulated(batches: ReadonlyArray<ReadonlyArray<number>>, feeds: Feeds) {
     const { session } = this.#options
-    const count = batches.reduce((total, { length }) => total + length, 0)
+    const count = batches.reduce((total, rows) => total + this.#weightOf(rows), 0)
     let loss = 0
     for (const [index, rows] of batches.entries()) {
       const out = await session.run("accumulate", this.#feeds("accumulate", rows, count, index))
@@ -193,12 +202,18 @@ export class Trainer {
     return { loss, gradNorm: out["grad_norm"]![0]! }
   }
 
+  /** What the mean of a loss over some rows divides by: their number, or the sum of their classes' weights. */
+  #weightOf(rows: ReadonlyArray<number>): number {
+    const { weightOf } = this.#options.objective
+    return rows.reduce((total, row) => total + weightOf(row), 0)
+  }
+
   #feeds(name: "train" | "accumulate", rows: ReadonlyArray<number>, count: number, batch: number): Feeds {
     const { params, program, seed, train } = this.#options
     const drops = "seed" in program.functions[name]!.feeds
     return {
       ...train.feeds(rows),
-      labels: Int32Array.from(rows, (row) => train.targets[row]!),
+      labels: targetFeed(train.targets, rows),
       count,
       ...(drops ? { seed: Int32Array.of(seed | 0, this.#step * params.gradient_accumulation_steps + batch) } : {})
     }

@@ -66,11 +66,10 @@ const evaluate = Effect.fnUntraced(function* ({ context, plan, trainer, validati
     const message = `the loss over the validation rows is not a finite number after optimizer step ${trainer.step}`
     return yield* nanLoss({ message, rowIds: validation.rowIds })
   }
-  const values = { eval_loss: loss, accuracy: accuracy ?? 0, epoch }
+  const values = { eval_loss: loss, ...(accuracy === null ? {} : { accuracy }), epoch }
   context.progress({ done: trainer.step, total: plan.totalSteps, unit: "steps", values })
-  context.log(
-    `epoch ${epoch.toFixed(2)}: eval_loss ${loss.toFixed(4)}, accuracy ${((accuracy ?? 0) * 100).toFixed(1)} %`
-  )
+  const right = accuracy === null ? "" : `, accuracy ${(accuracy * 100).toFixed(1)} %`
+  context.log(`epoch ${epoch.toFixed(2)}: eval_loss ${loss.toFixed(4)}${right}`)
 })
 
 const save = Effect.fnUntraced(function* ({ context, trainer }: Fit) {

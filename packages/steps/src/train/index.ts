@@ -10,6 +10,8 @@ import {
   LARGEST_FEATURES_BYTES
 } from "../features/stage.ts"
 import { engineParts } from "../tensors/parts.ts"
+import { targetKindOf, VALUE } from "../tensors/outputs.ts"
+import { lossFault } from "./losses.ts"
 import { TrainParams, trajectoryParams } from "./params.ts"
 
 const tokens = (description: string): InputPort => ({
@@ -18,7 +20,7 @@ const tokens = (description: string): InputPort => ({
   columns: {
     row_id: { type: ["utf8"], why: "messages name rows by it" },
     input_ids: { type: ["list<int32>"], why: "what the model reads" },
-    label: { type: ["dictionary"], why: "what the model learns" }
+    label: { type: ["dictionary", "list<utf8>", "float64"], why: "what the model learns" }
   }
 })
 
@@ -63,6 +65,31 @@ const labelFaults = ({ inputs }: TypeContext<TrainParams>): ReadonlyArray<StepFa
   ]
 }
 
+/** The kind of targets that a port's label column makes, where it is known. */
+const kindOf = (port: PortType | undefined) => {
+  const type = port?.columns?.["label"]?.type
+  return type === undefined ? undefined : targetKindOf(type)
+}
+
+/** A loss that the task of the rows does not have, or a weight of no label. */
+const lossFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  const kind = kindOf(inputs["train"])
+  const wrong = kind === undefined ? undefined : lossFault(params, kind)
+  if (wrong !== undefined) {
+    const name = params.label_smoothing > 0 ? "label_smoothing" : params.focal_gamma > 0 ? "focal_gamma" : "class_weights"
+    return [{ path: ["with", name], ...wrong }]
+  }
+  const labels = labelsOf(inputs["train"])
+  const named = typeof params.class_weights === "object" ? Object.keys(params.class_weights) : []
+  return named
+    .filter((name) => labels?.includes(name) === false)
+    .map((name) => ({
+      path: ["with", "class_weights", name],
+      message: `there is no label "${name}"`,
+      hint: `the labels are ${labels!.join(", ")}`
+    }))
+}
+
 /** A horizon before the end of training: the rest of it would change nothing. */
 const scheduleFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
   const { epochs, lr_scheduler_type, schedule_epochs = epochs } = params
@@ -97,17 +124,18 @@ export const train = makeStaged({
   main: "model",
   types: (context) => {
     const family = context.inputs["model"]?.family
-    const labels = labelsOf(context.inputs["train"])
+    const kind = kindOf(context.inputs["train"])
+    const labels = kind === "value" ? [VALUE] : labelsOf(context.inputs["train"])
     const model: PortType = {
       kind: "model",
       head: true,
-      task: "text-classification",
+      task: context.inputs["train"]?.task ?? (kind === "value" ? "text-regression" : "text-classification"),
       ...(family === undefined ? {} : { family }),
       ...(labels === undefined ? {} : { labels })
     }
     return {
       outputs: { model, history: { kind: "history" } },
-      faults: [...labelFaults(context), ...scheduleFaults(context)]
+      faults: [...labelFaults(context), ...lossFaults(context), ...scheduleFaults(context)]
     }
   },
   stages: [

@@ -74,6 +74,23 @@ export const TrainParams = Schema.Struct({
       "The schedule's horizon in epochs, where it is not `epochs`: a training whose horizon is named can be continued by raising `epochs`.",
     optional: true
   }),
+  label_smoothing: semantic(probability, {
+    description:
+      "Share of each target that is spread evenly over all classes, 0 to below 1. Validation losses stay those of the plain loss.",
+    default: 0,
+    source: trainingArguments
+  }),
+  class_weights: semantic(Schema.Union([Schema.Literal("balanced"), Schema.Record(Schema.String, positive)]), {
+    description:
+      "How much the rows of each class count: balanced (rare classes more: rows / (classes * rows of the class)), or a number by label (1 for those not named). With several labels a row, how much its having the label counts against its not having it.",
+    optional: true
+  }),
+  focal_gamma: semantic(notNegative, {
+    description:
+      "Exponent of focal loss: rows that are right already count less, by (1 - probability) to this power. 0 is plain cross-entropy; the paper's best is 2.",
+    default: 0,
+    source: "Lin et al. 2017; off, as in transformers"
+  }),
   pooling: semantic(Schema.Literals(["mean", "pooler"]), {
     description:
       "What the classifier reads: the mean of the last hidden states over real tokens, or BERT's tanh pooler on the first. Default: that of the model's own head, else mean (Reimers and Gurevych 2019).",

@@ -4,15 +4,16 @@ import { Effect } from "effect"
 import { isTrainable, type ModelManifest } from "../artifacts/manifest.ts"
 import { type Model, readModel, type Tensor, writeModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
-import { labelColumn } from "../arrow/reader.ts"
 import { epochBatches } from "../tensors/batches.ts"
 import { openSession, stageEngine } from "../tensors/engine.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import { readCheckpoint } from "./checkpoint.ts"
-import { cutOfFeatures, type Examples, inputFeeds, targetsOf } from "../tensors/examples.ts"
+import { cutOfFeatures, type Examples, inputFeeds } from "../tensors/examples.ts"
+import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targets.ts"
 import { fit } from "./fit.ts"
 import { initialHead, type InitialHead } from "./head.ts"
 import { bestOf, type HistoryRow, writeHistory } from "./history.ts"
+import { objectiveOf, scaled, toTargetUnit, toTrainedUnit, type TrainingObjective } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
 import { trainingPlan } from "./schedule.ts"
 import { Trainer } from "./Trainer.ts"
@@ -73,24 +74,42 @@ const prepare = Effect.fnUntraced(function* (context: StageContext) {
     context.inputs["validation"] === undefined
       ? undefined
       : yield* readTokens("validation", context.inputs["validation"], reads)
-  const labels = labelColumn(tokens.table, "label").names
-  const head = yield* initialHead(model, config, labels, { pooling: params.pooling, seed: context.seed })
+  const head = yield* initialHead(model, config, outputNames(tokens.table), {
+    pooling: params.pooling,
+    seed: context.seed
+  })
+  const targets = yield* readTargets(tokens, head.labels, "train")
+  const objective = yield* objectiveOf(params, targets, head.labels)
+  const { scale } = objective
   const features = usableFeatures(context, validationTokens)
-  const train = yield* examples("train", tokens, features?.train, head, config)
+  const train = yield* examples(tokens, features?.train, scaled(targets, scale), config)
   const hasValidation = validationTokens !== undefined && validationTokens.rowIds.length > 0
   const validation = hasValidation
-    ? yield* examples("validation", validationTokens, features?.validation, head, config)
+    ? yield* examples(
+        validationTokens,
+        features?.validation,
+        scaled(yield* readTargets(validationTokens, head.labels, "validation"), scale),
+        config
+      )
     : undefined
-  const program = programOf({ params, model, config, head, features: features?.train })
+  const token_types = features === undefined && tokens.tokenTypeIds !== undefined
+  const program = programOf({ params, model, config, head, objective, token_types, features: features?.train })
   return {
     params,
+    task: taskOf(tokens.table),
     model,
     head,
+    objective,
     train,
     validation,
     program,
     plan: trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length),
-    weights: new Map(program.parameters.map(({ name }) => [name, head.fresh.get(name) ?? model.read(name)])),
+    weights: new Map(
+      program.parameters.map(({ name }) => [
+        name,
+        head.fresh.get(name) ?? toTrainedUnit(name, model.read(name), objective.scale)
+      ])
+    ),
     warnings: [...head.warnings, ...dataWarnings(train, validation, head.labels)]
   }
 })
@@ -115,13 +134,11 @@ const usableFeatures = (context: StageContext, validation: Tokens | undefined): 
 }
 
 const examples = Effect.fnUntraced(function* (
-  port: string,
   tokens: Tokens,
   features: InputArtifact | undefined,
-  head: InitialHead,
+  targets: Targets,
   config: BertConfig
 ) {
-  const targets = yield* targetsOf(tokens, head.labels, port)
   const feeds = yield* attempt(() => inputFeeds(tokens, features, config))
   const made: Examples = {
     rowIds: tokens.rowIds,
@@ -137,15 +154,19 @@ interface ProgramChoices {
   readonly model: Model
   readonly config: BertConfig
   readonly head: InitialHead
+  readonly objective: TrainingObjective
+  readonly token_types: boolean
   readonly features: InputArtifact | undefined
 }
 
-const programOf = ({ config, features, head, model, params }: ProgramChoices): ClassifierProgram =>
+const programOf = ({ config, features, head, model, objective, params, token_types }: ProgramChoices): ClassifierProgram =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
     trainable: (name) => isTrainable(model.manifest, head.pooling, name),
     cut: cutOfFeatures(features),
+    token_types,
+    objective: objective.objective,
     dropout: {
       hidden: params.hidden_dropout ?? config.hidden_dropout_prob,
       attention: params.attention_dropout ?? config.attention_probs_dropout_prob
@@ -168,13 +189,18 @@ const dataWarnings = (
   validation: Examples | undefined,
   labels: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
-  const unseen = labels.filter((_, label) => !train.targets.includes(label))
+  const unseen = labels.filter((_, label) => !isSeen(train.targets, label))
   return [
     ...(unseen.length === 0 ? [] : [`no training row has the label ${unseen.join(", ")}`]),
     ...(validation === undefined
       ? ["no validation rows: nothing stops the training early, and the last weights are kept"]
       : [])
   ]
+}
+
+const isSeen = (targets: Targets, label: number): boolean => {
+  if (targets.kind === "classes") return targets.classes.includes(label)
+  return targets.kind === "value" || targets.values.some((value, at) => at % targets.labels === label && value === 1)
 }
 
 interface Done {
@@ -189,10 +215,10 @@ const writeOutputs = (
   prepared: Prepared,
   { evaluations, history, stopped, weights }: Done
 ): StageResult["outputs"] => {
-  const { head, model, params, plan, program } = prepared
+  const { head, model, objective, params, plan, program, task } = prepared
   const manifest: ModelManifest = {
     ...model.manifest,
-    task: "text-classification",
+    task,
     head: {
       pooling: head.pooling,
       labels: head.labels,
@@ -202,7 +228,7 @@ const writeOutputs = (
   }
   const shapes = new Map(program.parameters.map(({ name, shape }) => [name, shape]))
   const tensors = new Map<string, Tensor>(
-    program.trainable.map((name) => [name, { shape: shapes.get(name)!, values: weights.get(name)! }])
+    program.trainable.map((name) => [name, { shape: shapes.get(name)!, values: toTargetUnit(name, weights.get(name)!, objective.scale) }])
   )
   const best = bestOf(evaluations)
   const last = history.findLast(({ part }) => part === "train")

@@ -50,7 +50,7 @@ const fitFromFeatures = (model: InputArtifact, options: Fit = {}) =>
         inputs,
         with: { ...settings, ...options.with }
       })
-      features[stage] = outputs[stage]!
+      features[stage] = outputs["features"]!
     }
     return yield* fit(model, { ...options, inputs: { ...options.inputs, ...features } })
   })
