@@ -1,4 +1,5 @@
 import { resolve } from "node:path"
+import type { SourceProblem } from "@hone/core/Services"
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { Sight } from "@hone/steps/ingest/peek"
@@ -64,12 +65,13 @@ export const ingestVerb = Command.make(
     const digest = sha256._tag === "Some" ? sha256.value : undefined
     const seen = yield* Effect.tryPromise({
       try: (signal) => look(source, digest, signal),
-      catch: (error) => error as Error & { readonly hint?: string }
+      catch: (error): SourceProblem => ({
+        message: (error as Error).message,
+        hint: (error as { readonly hint?: string }).hint ?? ""
+      })
     }).pipe(
       Effect.catch((error) => {
-        printError(
-          [error.message, ...(error.hint === undefined || error.hint === "" ? [] : [`  ${error.hint}`])].join("\n")
-        )
+        printError([error.message, ...(error.hint === "" ? [] : [`  ${error.hint}`])].join("\n"))
         return Effect.fail(new Exit({ code: 2 }))
       })
     )
