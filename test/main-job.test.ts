@@ -24,6 +24,7 @@ const everyStage = [
   "base/base",
   "before/features_fit",
   "before/features_rows",
+  "before/hidden_rows",
   "before/metrics",
   "before/predictions",
   "before/rivals",

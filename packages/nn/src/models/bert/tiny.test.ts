@@ -2,10 +2,11 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { nativeEngines, openForTest } from "../../testing/engines.ts"
 import { goldenPath, largestDifference, matrix, readGolden, scaleOf } from "../../testing/golden.ts"
+import type { Objective } from "../../ops/objective.ts"
 import { classifierProgram, defaultAdamW } from "../../train/classifier.ts"
 import { openSafetensors } from "../../weights/safetensors.ts"
-import { parseBertConfig } from "./config.ts"
-import { canonicalName, classifierModelWeights, matchWeights } from "./weights.ts"
+import { type BertConfig, parseBertConfig } from "./config.ts"
+import { canonicalName, classifierModelWeights, type HeadOptions, matchWeights } from "./weights.ts"
 
 interface Goldens {
   readonly inputs: Readonly<
@@ -24,13 +25,29 @@ interface Goldens {
   }
 }
 
-const goldens = readGolden<Goldens>("tiny-families/bert/goldens.json")
-const config = parseBertConfig(readGolden("tiny-families/bert/config.json"))
-const head = { pooling: "pooler", labels: 3 } as const
+interface Family {
+  readonly folder: string
+  readonly what: string
+  readonly head: HeadOptions
+  readonly objective?: Objective
+}
+
+const families: ReadonlyArray<Family> = [
+  { folder: "bert", what: "classifies", head: { pooling: "pooler", labels: 3 } },
+  {
+    folder: "bert-regression",
+    what: "predicts a number",
+    head: { pooling: "pooler", labels: 1 },
+    objective: { kind: "mean_squared_error" }
+  }
+]
 
 /** A random BertForSequenceClassification: padding, two token types, a `bert.` prefix, weights that no symmetry hides. */
-async function loadTiny(): Promise<Map<string, Float32Array>> {
-  await using file = await openSafetensors(fileURLToPath(goldenPath("tiny-families/bert/model.safetensors")))
+async function loadTiny(
+  { folder, head }: Family,
+  config: BertConfig
+): Promise<ReadonlyMap<string, Float32Array>> {
+  await using file = await openSafetensors(fileURLToPath(goldenPath(`tiny-families/${folder}/model.safetensors`)))
   const match = matchWeights(classifierModelWeights(config, head), file.tensors.values())
   expect(match).toMatchObject({ missing: [], leftOver: [], wrongShape: [] })
   const weights = new Map<string, Float32Array>()
@@ -39,25 +56,29 @@ async function loadTiny(): Promise<Map<string, Float32Array>> {
 }
 
 describe.each([...nativeEngines, "wasm", "cpu"] as const)("a tiny BertForSequenceClassification on %s", (name) => {
-  it("gives transformers' logits, gradients and ten steps", async () => {
+  it.each(families)("that $what gives transformers' logits, gradients and ten steps", async (family) => {
+    const { folder, head, objective } = family
+    const goldens = readGolden<Goldens>(`tiny-families/${folder}/goldens.json`)
+    const config = parseBertConfig(readGolden(`tiny-families/${folder}/config.json`))
     const program = classifierProgram({
       config,
       head,
       trainable: () => true,
       token_types: true,
+      objective,
       optimizer: { ...defaultAdamW, weight_decay: 0.01, no_decay: () => false },
       max_grad_norm: null,
       gradients: true
     })
     const session = await (await openForTest(name)).open(program)
-    await session.write(await loadTiny())
+    await session.write(await loadTiny(family, config))
     await session.run("init_optimizer", {})
     const { attention_mask, input_ids, labels, token_type_ids } = goldens.inputs
     const feeds = {
       input_ids: matrix(input_ids),
       attention_mask: matrix(attention_mask),
       token_type_ids: matrix(token_type_ids),
-      labels: Int32Array.from(labels)
+      labels: objective === undefined ? Int32Array.from(labels) : Float32Array.from(labels)
     }
     const { logits } = await session.run("eval", feeds)
     const expected = goldens.logits.flat()
