@@ -10,6 +10,8 @@ export interface AdamWOptions {
   readonly weight_decay: number
   /** Which parameters do not decay. */
   readonly no_decay: (name: string) => boolean
+  /** What the learning rate of a parameter is multiplied with; left out, 1 for all. */
+  readonly rate?: ((name: string) => number) | undefined
 }
 
 /** A parameter, its value as this function reads it, and its gradient. */
@@ -88,18 +90,23 @@ export function adamw(
   const zero = g.scalar(0)
   const betas = options.betas.map((beta) => g.scalar(beta))
   return updates.map(({ gradient, value, variable }) => {
+    const rate = options.rate?.(variable.name) ?? 1
     const clipped = factor === undefined ? gradient : g.mul(gradient, factor)
     // Not before the last reader of the old value, or TensorFlow would have to keep a copy of it.
     const control = g.readersOf(value)
     if (options.weight_decay > 0 && !options.no_decay(variable.name)) {
-      control.push(g.assign(variable, g.mul(g.readAfter(variable, [clipped.node]), kept), [...control]))
+      control.push(g.assign(variable, g.mul(g.readAfter(variable, [clipped.node]), keptAt(g, kept, rate)), [...control]))
     }
     const moments = momentsOf(g, variable).map(({ handle }) => handle)
     return g.node(
       "ResourceApplyAdam",
-      [variable.handle, ...moments, zero, zero, stepSize, ...betas, epsilon, clipped],
+      [variable.handle, ...moments, zero, zero, rate === 1 ? stepSize : g.mul(stepSize, g.scalar(rate)), ...betas, epsilon, clipped],
       {},
       { control }
     )
   })
 }
+
+/** 1 - rate * learning_rate * weight_decay, from 1 - learning_rate * weight_decay. */
+const keptAt = (g: Builder, kept: Tensor, rate: number): Tensor =>
+  rate === 1 ? kept : g.sub(g.scalar(1), g.mul(g.scalar(rate), g.sub(g.scalar(1), kept)))

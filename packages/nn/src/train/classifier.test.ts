@@ -133,6 +133,22 @@ describe("a BERT classifier", () => {
     await parts.close()
   })
 
+  it("trains each parameter at a rate of its own, as groups of torch.optim.AdamW do", async () => {
+    const half = (name: string) => (name.startsWith("classifier.") ? 1 : 0.5)
+    const weightsAfter = async (rate: ((name: string) => number) | undefined, learning_rate: number) => {
+      const program = classifierProgram({ ...base, optimizer: { ...base.optimizer, rate }, max_grad_norm: null })
+      const session = await start(program, fastestEngine)
+      await session.run("train", { ...batch(all, 8), ...stepFeeds(1), learning_rate })
+      const after = await session.read(program.trainable)
+      await session.close()
+      return after
+    }
+    const grouped = await weightsAfter(half, 1e-2)
+    const [slow, fast] = [await weightsAfter(undefined, 5e-3), await weightsAfter(undefined, 1e-2)]
+    for (const [name, values] of grouped)
+      expect(largestDifference(values, [...(half(name) === 1 ? fast : slow).get(name)!]), name).toBeLessThan(1e-6)
+  })
+
   it("keeps the bytes of what is frozen, and changes all of what trains", async () => {
     const program = classifierProgram({ ...base, trainable: topBlock })
     const session = await start(program, fastestEngine)

@@ -29,23 +29,34 @@ export interface Order {
   readonly epoch: number
   readonly batch_size: number
   readonly group_by_length: boolean
+  /** [rows] the class of each: as many rows are drawn as there are, each class equally often. Left out: every row once. */
+  readonly balance?: ArrayLike<number> | undefined
 }
 
 /**
- * The batches of one epoch: every row once, the last batch perhaps smaller. A pure function of the lengths, the seed and the
+ * The batches of one epoch: every row once (or drawn by class), the last batch perhaps smaller. A pure function of the lengths, the seed and the
  * epoch, so that a resumed training needs no state of a generator.
  * @returns row indices
  */
 export const epochBatches = (lengths: ArrayLike<number>, order: Order): ReadonlyArray<ReadonlyArray<number>> => {
   const random = generator((order.seed ^ Math.imul(order.epoch + 1, 0x9e3779b1)) >>> 0)
-  const rows = shuffle(
-    Array.from({ length: lengths.length }, (_, row) => row),
-    random
-  )
+  const every = Array.from({ length: lengths.length }, (_, row) => row)
+  const rows = shuffle(order.balance === undefined ? every : drawnByClass(every, order.balance, random), random)
   if (!order.group_by_length) return inBatches(rows, order.batch_size)
   const groups = inBatches(rows, order.batch_size * GROUP_BATCHES)
   const batches = groups.flatMap((group) => inBatches([...group].sort(longestFirst(lengths)), order.batch_size))
   return shuffle(batches, random)
+}
+
+/** As many rows, classes in turn; of each class all rows in a random order before any comes again. */
+const drawnByClass = (rows: ReadonlyArray<number>, classes: ArrayLike<number>, random: () => number): Array<number> => {
+  const groups = [...Map.groupBy(rows, (row) => classes[row]!).entries()].sort(([a], [b]) => a - b).map(([, own]) => own)
+  const waiting: Array<Array<number>> = groups.map(() => [])
+  return rows.map((_, at) => {
+    const group = at % groups.length
+    if (waiting[group]!.length === 0) waiting[group] = shuffle([...groups[group]!], random)
+    return waiting[group]!.pop()!
+  })
 }
 
 /** Rows in the order of their lengths, longest first: an evaluation meets its largest batch at once. */

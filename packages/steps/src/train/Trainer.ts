@@ -174,12 +174,17 @@ export class Trainer {
       const { batch_size, group_by_length } = params
       this.#epoch = {
         number,
-        batches: epochBatches(train.lengths, { seed, epoch: number, batch_size, group_by_length })
+        batches: epochBatches(train.lengths, { seed, epoch: number, batch_size, group_by_length, balance: this.#balance() })
       }
     }
     const size = params.gradient_accumulation_steps
     const first = (step % plan.stepsPerEpoch) * size
     return this.#epoch.batches.slice(first, first + size)
+  }
+
+  #balance(): Int32Array | undefined {
+    const { params, train } = this.#options
+    return params.sampling === "balanced" && train.targets.kind === "classes" ? train.targets.classes : undefined
   }
 
   async #whole(rows: ReadonlyArray<number>, feeds: Feeds) {

@@ -5,7 +5,7 @@ import { breathe } from "../tensors/engine.ts"
 import { sample } from "../tensors/tokens.ts"
 import { writeCheckpoint } from "./checkpoint.ts"
 import type { Examples } from "../tensors/examples.ts"
-import { type HistoryRow, stopReason } from "./history.ts"
+import { divergence, type HistoryRow, stopReason, WINDOW } from "./history.ts"
 import type { TrainParams } from "./params.ts"
 import type { TrainingPlan } from "./schedule.ts"
 import { NotANumber, type Trainer } from "./Trainer.ts"
@@ -28,6 +28,8 @@ export const fit = Effect.fnUntraced(function* (work: Fit) {
   const reason = () => stopReason(trainer.evaluations, params.early_stopping)
   while (trainer.step < plan.totalSteps && reason() === undefined) {
     const row = yield* advance(trainer)
+    const ratio = trainer.step % WINDOW === 0 ? divergence(trainer.history, params.max_loss_ratio) : undefined
+    if (ratio !== undefined) return yield* diverged(trainer.step, ratio)
     const atEnd = trainer.step % plan.stepsPerEpoch === 0
     if (trainer.step % params.log_every === 0 || atEnd) report(work, row)
     if (atEnd) yield* evaluate(work)
@@ -52,6 +54,13 @@ const nanLoss = ({ message, rowIds }: Pick<NotANumber, "message" | "rowIds">): S
     message: `${message}; its rows are ${sample(rowIds)}`,
     hint: "lower learning_rate, raise warmup_ratio, or look at these rows",
     row_ids: rowIds
+  })
+
+const diverged = (step: number, ratio: number): StageError =>
+  new StageError({
+    code: "diverged",
+    message: `training diverges: at optimizer step ${step} the loss of the last 20 steps is ${ratio.toFixed(1)} times that of the first 20`,
+    hint: "lower learning_rate or raise warmup_ratio; if this is as it should be, raise max_loss_ratio"
   })
 
 const report = ({ context, plan, trainer }: Fit, { epoch, learning_rate, loss }: HistoryRow): void => {

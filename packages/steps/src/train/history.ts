@@ -51,6 +51,21 @@ export const stopReason = (
   return `early stopping: eval_loss did not improve on ${best.toFixed(4)} in ${waited} evaluation${waited === 1 ? "" : "s"}`
 }
 
+/** Optimizer steps whose mean loss is compared. */
+export const WINDOW = 20
+
+/**
+ * Whether training went astray: the mean loss of the last steps over that of the first, where it exceeds `most`; else undefined. A
+ * function of the history alone, as early stopping is.
+ */
+export const divergence = (history: ReadonlyArray<HistoryRow>, most: number): number | undefined => {
+  const losses = history.flatMap(({ loss, part }) => (part === "train" ? [loss] : []))
+  if (losses.length < 2 * WINDOW) return undefined
+  const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => sum + value / values.length, 0)
+  const ratio = mean(losses.slice(-WINDOW)) / mean(losses.slice(0, WINDOW))
+  return ratio > most ? ratio : undefined
+}
+
 /** Writes the history artifact. No clock is in it: the same training gives the same bytes. */
 export const writeHistory = (folder: string, history: ReadonlyArray<HistoryRow>, facts: JsonObject): OutputArtifact =>
   writeTable(

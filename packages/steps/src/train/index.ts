@@ -76,7 +76,7 @@ const lossFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray
   const kind = kindOf(inputs["train"])
   const wrong = kind === undefined ? undefined : lossFault(params, kind)
   if (wrong !== undefined) {
-    const name = params.label_smoothing > 0 ? "label_smoothing" : params.focal_gamma > 0 ? "focal_gamma" : "class_weights"
+    const name = ["label_smoothing", "focal_gamma", "sampling"].find((of) => wrong.message.startsWith(of)) ?? "class_weights"
     return [{ path: ["with", name], ...wrong }]
   }
   const labels = labelsOf(inputs["train"])

@@ -25,12 +25,29 @@ export const TrainParams = Schema.Struct({
     default: 5e-5,
     source: trainingArguments
   }),
+  head_learning_rate: semantic(positive, {
+    description:
+      "Peak learning rate of what stands behind the last block (classifier, and the pooler where it is read). Default: learning_rate.",
+    optional: true
+  }),
+  layer_decay: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1, exclusiveMinimum: true })), {
+    description:
+      "Each block learns at this share of the rate of the block behind it, and the embeddings at that of the first block's: above 0 to 1. The last block learns at learning_rate.",
+    default: 1,
+    source: "Howard and Ruder 2018 (1/2.6), Clark et al. 2020 (ELECTRA, 0.8 to 0.9); off, as in transformers"
+  }),
   epochs: semantic(positive, {
     description: "Passes over the training rows; a fraction ends within a pass. Early stopping may end sooner.",
     default: 3,
     source: trainingArguments
   }),
   batch_size: semantic(count, { description: "Rows in a forward and backward pass.", default: 16, source: bertPaper }),
+  sampling: semantic(Schema.Literals(["all", "balanced"]), {
+    description:
+      "Rows of an epoch: all of them once, or as many, drawn so that each class comes equally often (rows of large classes wait for another epoch, rows of small ones come more than once).",
+    default: "all",
+    source: "every example of an epoch is seen, as in transformers"
+  }),
   gradient_accumulation_steps: semantic(count, {
     description:
       "Passes whose gradients make one optimizer step. The loss is divided by the rows of all of them together.",
@@ -122,6 +139,12 @@ export const TrainParams = Schema.Struct({
     default: true,
     source:
       "measured in transformers' LengthGroupedSampler; here on, since padding is most of the cost of a mixed batch"
+  }),
+  max_loss_ratio: semantic(Schema.Finite.check(Schema.isGreaterThan(1)), {
+    description:
+      "Training is stopped as diverged where the mean loss of the last 20 optimizer steps is this many times that of the first 20. Above 1.",
+    default: 3,
+    source: "chosen here: a training that learns falls below 1, label noise and warm-up stay near it"
   }),
   eval_batch_size: semantic(count, {
     description: "Rows in a forward pass over the validation rows.",

@@ -15,6 +15,7 @@ import { initialHead, type InitialHead } from "./head.ts"
 import { bestOf, type HistoryRow, writeHistory } from "./history.ts"
 import { objectiveOf, scaled, toTargetUnit, toTrainedUnit, type TrainingObjective } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
+import { rateOf } from "./rates.ts"
 import { trainingPlan } from "./schedule.ts"
 import { Trainer } from "./Trainer.ts"
 
@@ -175,7 +176,8 @@ const programOf = ({ config, features, head, model, objective, params, token_typ
       ...defaultAdamW,
       betas: [params.adam_beta1, params.adam_beta2],
       eps: params.adam_epsilon,
-      weight_decay: params.weight_decay
+      weight_decay: params.weight_decay,
+      rate: rateOf(params, config)
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
     accumulation: params.gradient_accumulation_steps > 1

@@ -7,8 +7,10 @@ import { compareToBase } from "../compare-to-base/index.ts"
 import { evaluate } from "../evaluate/index.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
 import { testEngine as engine, tinyModel, type TinyRow, tinyRows, tokensArtifact } from "../testing/models.ts"
+import { epochBatches } from "../tensors/batches.ts"
 import { train } from "./index.ts"
 import { TrainParams } from "./params.ts"
+import { rateOf } from "./rates.ts"
 
 const bench = makeBench()
 afterAll(() => bench.dispose())
@@ -225,4 +227,38 @@ it("a loss that does not fit the task, or a weight of no label, is a fault of th
     'with.class_weights.c: there is no label "c"'
   ])
   assert.deepStrictEqual(faults("dictionary", { class_weights: "balanced" }), [])
+})
+
+it.effect("a training that diverges is stopped with the reason, before it has run its course", () =>
+  Effect.gen(function* () {
+    const fit = tokensArtifact(bench, tinyRows(64))
+    // A thousand times the rate that this model learns at, without clipping.
+    const wild = { learning_rate: 10, max_grad_norm: 0, warmup_ratio: 0.9, epochs: 40 }
+    const error = (yield* Effect.flip(tune({ fit, rows: fit, with: wild }))) as StageError
+    assert.strictEqual(error.code, "diverged")
+    assert.match(error.message, /optimizer step \d+ the loss of the last 20 steps is [\d.]+ times/)
+  })
+)
+
+it("sampling by class draws each class equally often, every row of it before any comes again, anew in each epoch", () => {
+  const classes = Int32Array.from({ length: 40 }, (_, row) => (row % 10 === 0 ? 1 : 0))
+  const order = { seed: 1, batch_size: 8, group_by_length: true, balance: classes }
+  const lengths = classes.map((_, row) => 1 + (row % 5))
+  const drawn = epochBatches(lengths, { ...order, epoch: 0 }).flat()
+  assert.strictEqual(drawn.length, 40)
+  const times = (row: number) => drawn.filter((other) => other === row).length
+  const rare = [0, 10, 20, 30].map(times)
+  assert.deepStrictEqual(rare, [5, 5, 5, 5])
+  assert.strictEqual(new Set(drawn.filter((row) => classes[row] === 0)).size, 20)
+  assert.deepStrictEqual(epochBatches(lengths, { ...order, epoch: 0 }).flat(), drawn)
+  assert.notDeepEqual(epochBatches(lengths, { ...order, epoch: 1 }).flat(), drawn)
+})
+
+it("blocks learn the slower the further they are from the head, which has a rate of its own", () => {
+  const rate = rateOf({ learning_rate: 1e-4, head_learning_rate: 1e-3, layer_decay: 0.5 }, { num_hidden_layers: 3 })
+  assert.closeTo(rate("classifier.weight"), 10, 1e-9)
+  assert.closeTo(rate("pooler.dense.bias"), 10, 1e-9)
+  assert.strictEqual(rate("encoder.layer.2.output.dense.weight"), 1)
+  assert.strictEqual(rate("encoder.layer.0.output.dense.weight"), 0.25)
+  assert.strictEqual(rate("embeddings.LayerNorm.bias"), 0.125)
 })
