@@ -5,15 +5,24 @@ import { parseDistilbertConfig } from "../models/distilbert/config.ts"
 import { distilbertForSequences } from "../models/distilbert/distilbert.ts"
 import { parseRobertaConfig } from "../models/roberta/config.ts"
 import { robertaForSequences } from "../models/roberta/roberta.ts"
+import { parseT5Config } from "../models/t5/config.ts"
+import { t5 } from "../models/t5/t5.ts"
+import { parseVitConfig } from "../models/vit/config.ts"
+import { vitForImages } from "../models/vit/vit.ts"
 import type { Network } from "../network/Network.ts"
 import { checkFamily, familyFolder, type FamilyGoldens, familyWeights, feedsOf, flat, readJson } from "./families.ts"
 
-const networks: Readonly<Record<string, (json: unknown) => Network>> = {
+/** The networks that are not causal language models, by folder. */
+export const networks: Readonly<Record<string, (json: unknown) => Network>> = {
+  bert: (json) => bertForSequences(parseBertConfig(json), 3),
   "bert-regression": (json) => bertForSequences(parseBertConfig(json), 1),
   "bert-tokens": (json) => bertForTokens(parseBertConfig(json), 5),
   "bert-mlm": (json) => bertForMaskedLm(parseBertConfig(json)),
   roberta: (json) => robertaForSequences(parseRobertaConfig(json), 3),
-  distilbert: (json) => distilbertForSequences(parseDistilbertConfig(json), 3)
+  distilbert: (json) => distilbertForSequences(parseDistilbertConfig(json), 3),
+  t5: (json) => t5(parseT5Config(json)),
+  "t5-gated": (json) => t5(parseT5Config(json)),
+  vit: (json) => vitForImages(parseVitConfig(json), 4)
 }
 
 export const classifierFamilies = Object.keys(networks)
@@ -29,7 +38,7 @@ export async function checkClassifierFamily(engine: Engine, family: string): Pro
     goldens,
     weights: await familyWeights(network, folder),
     count: flat(goldens.inputs["labels"]!).filter((label) => label !== -100).length,
-    feeds: feedsOf(goldens.inputs, new Set(regression ? ["labels"] : [])),
+    feeds: feedsOf(goldens.inputs, new Set(regression ? ["labels"] : ["pixel_values"])),
     ...(regression ? { objective: { kind: "mean_squared_error" } as const } : {})
   })
   await session.close()
