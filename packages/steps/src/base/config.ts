@@ -2,6 +2,7 @@ import type { Json, JsonObject } from "@hone/core/Json"
 import { type BertConfig, parseBertConfig, UnsupportedConfig } from "@hone/nn/models/bert/config"
 import type { Pooling } from "../artifacts/manifest.ts"
 import { meanPooledArchitecture } from "../export/architecture.ts"
+import { VALUE } from "../tensors/outputs.ts"
 
 /** A `config.json` that no family here can compute, with the way out. */
 export interface Unsupported {
@@ -19,6 +20,8 @@ export interface Understood {
   readonly labels: ReadonlyArray<string> | null
   /** What that classifier reads of a row; null where there is none. */
   readonly pooling: Pooling | null
+  /** What that classifier is for, by `problem_type`; null where there is none. */
+  readonly task: string | null
 }
 
 export const supported =
@@ -42,6 +45,13 @@ const labelNames = (config: JsonObject): ReadonlyArray<string> | null => {
   return names.length > 0 && names.every((name) => typeof name === "string") ? (names as Array<string>) : null
 }
 
+const taskOf = ({ problem_type }: JsonObject): string =>
+  problem_type === "regression"
+    ? "text-regression"
+    : problem_type === "multi_label_classification"
+      ? "multi-label-classification"
+      : "text-classification"
+
 const architectureOf = (config: JsonObject): string | undefined => {
   const named = config["architectures"]
   return Array.isArray(named) && typeof named[0] === "string" ? named[0] : undefined
@@ -58,8 +68,11 @@ export const readConfig = (text: string): Understood | Unsupported => {
     if (architecture !== undefined && pooling === undefined && !architectures.includes(architecture)) {
       return { problem: `config.json says architecture ${architecture}`, hint: supported }
     }
-    const labels = pooling === undefined ? null : labelNames(config)
-    return { family: "bert", bert, json: config, labels, pooling: pooling ?? null }
+    const named = pooling === undefined ? null : labelNames(config)
+    const task = named === null ? null : taskOf(config)
+    // The one output of a regression has no name in Hugging Face's files, or a made-up one (LABEL_0).
+    const labels = task === "text-regression" ? [VALUE] : named
+    return { family: "bert", bert, json: config, labels, pooling: pooling ?? null, task }
   } catch (cause) {
     if (cause instanceof UnsupportedConfig) return { problem: cause.message, hint: supported }
     if (cause instanceof SyntaxError)

@@ -37,7 +37,7 @@ export const run = Effect.fn("base.run")(function* (context: StageContext) {
     format: "hone-model/1",
     family: config.family,
     config: config.json,
-    task: config.labels === null ? null : "text-classification",
+    task: config.task,
     head: headOf(config),
     tokenizer: tokenizer.content,
     trainable: null,

@@ -8,54 +8,65 @@ import { breathe, openSession, type TimedEngine } from "../tensors/engine.ts"
 import type { InputFeeds } from "../tensors/feeds.ts"
 import type { TargetKind } from "../tensors/outputs.ts"
 
-export interface Prediction {
+/** A model with a head, and how it is fed. */
+export interface Classifier {
   readonly model: Model
   readonly head: Head
   /** What the head's logits become: one class of them, several labels, a number. */
   readonly kind: TargetKind
   readonly config: BertConfig
   readonly engine: TimedEngine
+  /** Where what the feeds give stands in the model; undefined for token ids. */
+  readonly cut: Cut | undefined
+  /** Whether the feeds give token types; left out, they do not. */
+  readonly tokenTypes?: boolean
+}
+
+/** Rows to be predicted. */
+export interface Unpredicted {
   /** [rows] tokens of each */
   readonly lengths: Int32Array
   readonly feeds: InputFeeds
-  /** Where what `feeds` gives stands in the model; undefined for token ids. */
-  readonly cut: Cut | undefined
-  /** Whether `feeds` gives token types; left out, it does not. */
-  readonly tokenTypes?: boolean
   readonly batchSize: number
   readonly done: (rows: number) => void
 }
 
 /**
- * Probabilities of each row, in the order of the head's labels; for a regression the number.
- * @returns float32 [rows, labels]
+ * Loads a model into the engine until the scope ends; what it gives predicts any number of sets of rows. Opening once matters: an
+ * engine does not give all memory of a session back.
  */
-export const predict = (work: Prediction) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const program = programOf(work)
-      const session = yield* openSession(work.engine, program)
-      const weights = new Map(program.parameters.map(({ name }) => [name, work.model.read(name)]))
-      return yield* attempt(async () => {
-        await session.write(weights)
-        const width = work.head.labels.length
-        const scores = new Float32Array(work.lengths.length * width)
-        let done = 0
-        for (const rows of evaluationBatches(work.lengths, work.batchSize)) {
-          const labels = new Int32Array(rows.length) // the losses are not read
-          const { logits } = await session.run("eval", { ...work.feeds(rows), labels })
-          const activate = activations[work.kind]
-          rows.forEach((row, at) => activate(logits as Float32Array, at * width, scores, row * width, width))
-          work.done((done += rows.length))
-          await breathe()
-        }
-        return scores
-      })
+export const openClassifier = Effect.fnUntraced(function* (classifier: Classifier) {
+  const program = programOf(classifier)
+  const session = yield* openSession(classifier.engine, program)
+  const weights = new Map(program.parameters.map(({ name }) => [name, classifier.model.read(name)]))
+  yield* attempt(() => session.write(weights))
+  const width = classifier.head.labels.length
+  const activate = activations[classifier.kind]
+  /**
+   * Probabilities of each row, in the order of the head's labels; for a regression the number.
+   * @returns float32 [rows, labels]
+   */
+  return ({ batchSize, done: tell, feeds, lengths }: Unpredicted) =>
+    attempt(async () => {
+      const scores = new Float32Array(lengths.length * width)
+      let done = 0
+      for (const rows of evaluationBatches(lengths, batchSize)) {
+        const labels = new Int32Array(rows.length) // the losses are not read
+        const { logits } = await session.run("eval", { ...feeds(rows), labels })
+        rows.forEach((row, at) => activate(logits as Float32Array, at * width, scores, row * width, width))
+        tell((done += rows.length))
+        await breathe()
+      }
+      return scores
     })
-  )
+})
+
+/** One set of rows by a model that is loaded for them alone: see {@link openClassifier}. */
+export const predict = (work: Classifier & Unpredicted) =>
+  Effect.scoped(Effect.flatMap(openClassifier(work), (predictRows) => predictRows(work)))
 
 /** The classifier; only its evaluation is run, and nothing of it trains. */
-const programOf = ({ config, cut, head, tokenTypes }: Prediction) =>
+const programOf = ({ config, cut, head, tokenTypes }: Classifier) =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: 0 },

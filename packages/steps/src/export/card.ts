@@ -156,7 +156,11 @@ const against = (comparison: Facts | undefined): string => {
     low === null || high === null ? "" : `${number(low)} to ${number(high)}`
   ])
   const probed = comparison["base_how"] === "probe" ? ", which was probed on its frozen features" : ""
-  const changed = `Tuning fixed ${String(comparison["fixed"])} rows that the base had wrong and broke ${String(comparison["broken"])} that it had right (McNemar's exact test: p = ${Number(comparison["p_value"]).toPrecision(2)}).`
+  const { broken, fixed, p_value } = comparison
+  const changed =
+    typeof fixed === "number" && typeof broken === "number" && typeof p_value === "number"
+      ? `Tuning fixed ${fixed} rows that the base had wrong and broke ${broken} that it had right (McNemar's exact test: p = ${p_value.toPrecision(2)}).`
+      : ""
   return [`Against the base${probed}:`, table(["metric", "difference", `${level} interval`], rows), changed].join(
     "\n\n"
   )

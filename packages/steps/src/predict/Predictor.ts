@@ -1,15 +1,14 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
-import { type BertConfig, parseBertConfig } from "@hone/nn"
+import { parseBertConfig } from "@hone/nn"
 import { Effect } from "effect"
-import type { Head } from "../artifacts/manifest.ts"
-import { type Model, readModel } from "../artifacts/model.ts"
+import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
-import { predict } from "../evaluate/predict.ts"
+import { openClassifier } from "../evaluate/predict.ts"
 import { readTokenizerFiles } from "../export/tokenizerFiles.ts"
-import { stageEngine, type TimedEngine } from "../tensors/engine.ts"
+import { stageEngine } from "../tensors/engine.ts"
 import { tokenFeeds } from "../tensors/feeds.ts"
-import { targetKindOfTask } from "../tensors/outputs.ts"
-import { fit } from "../tokenize/fit.ts"
+import { type TargetKind, targetKindOfTask } from "../tensors/outputs.ts"
+import { fit, fitPair, type FittedRow } from "../tokenize/fit.ts"
 import type { TokenizeParams } from "../tokenize/params.ts"
 import { loadTokenizer, type TextTokenizer } from "../tokenize/TextTokenizer.ts"
 
@@ -24,22 +23,28 @@ export interface Tokenizing {
 /** What became of a text: `cut` was predicted from a part; `empty` and `too_long` (under truncate: drop) have no prediction. */
 export type Fate = "whole" | "cut" | "empty" | "too_long"
 
+/** What a row is predicted from: its text, or both texts of a pair; null where the row has none. */
+export type Texts = ReadonlyArray<string | null>
+
 export interface PredictedTexts {
   readonly fates: ReadonlyArray<Fate>
-  /** For each text its class probabilities, float32 [labels]; null where there is no prediction. */
+  /** For each row the probability of each label, or the number of a regression; null where there is no prediction. */
   readonly scores: ReadonlyArray<Float32Array | null>
 }
 
 export interface Predictor {
+  readonly kind: TargetKind
   readonly labels: ReadonlyArray<string>
   /** Fails by StageError `too_long` under truncate: fail. */
-  readonly predict: (texts: ReadonlyArray<string | null>) => Effect.Effect<PredictedTexts, StageError>
+  readonly predict: (rows: ReadonlyArray<Texts>) => Effect.Effect<PredictedTexts, StageError>
 }
 
 export interface PredictorOptions {
   readonly model: InputArtifact
   readonly tokenizer: InputArtifact
   readonly tokenizing: Tokenizing
+  /** Whether rows are pairs of texts. */
+  readonly pairs: boolean
   readonly engine: StageContext["engine"]
   readonly blobPath: StageContext["blobPath"]
   /** Rows in a forward pass. */
@@ -47,20 +52,36 @@ export interface PredictorOptions {
 }
 
 /**
- * A tuned model at work on texts, by the code that tokenizes and evaluates in a pipeline. Fails by StageError: `no_head`,
- * `tokenizer_mismatch`, `engine_unavailable`, and as the readers of artifacts do.
+ * A tuned model at work on texts until the scope ends, by the code that tokenizes and evaluates in a pipeline. Fails by StageError:
+ * `no_head`, `tokenizer_mismatch`, `engine_unavailable`, and as the readers of artifacts do.
  */
 export const openPredictor = Effect.fnUntraced(function* (options: PredictorOptions) {
   const model = yield* attempt(() => readModel(options.model, options.blobPath))
-  const head = model.manifest.head
+  const { head, task, tokenizer } = model.manifest
   if (head === null) return yield* noHead
-  if (model.manifest.tokenizer !== null && model.manifest.tokenizer !== options.tokenizer.content)
-    return yield* otherTokenizer
+  if (tokenizer !== null && tokenizer !== options.tokenizer.content) return yield* otherTokenizer
   const config = parseBertConfig(model.manifest.config)
   const texts = yield* attempt(() => loadTokenizer(readTokenizerFiles(options.tokenizer).get("tokenizer.json")!))
   const engine = yield* stageEngine(options.engine)
-  const work: Work = { ...options, config, engine, head, opened: model, texts }
-  const predictor: Predictor = { labels: head.labels, predict: (texts) => predictTexts(work, texts) }
+  const kind = targetKindOfTask(task)
+  const classify = yield* openClassifier({ model, head, kind, config, engine, cut: undefined, tokenTypes: options.pairs })
+  const predictor: Predictor = {
+    kind,
+    labels: head.labels,
+    predict: Effect.fnUntraced(function* (rows) {
+      const { fates, fitted } = yield* attempt(() => encode(texts, options.tokenizing, rows))
+      const kept = fitted.flatMap((row) => row ?? [])
+      const lengths = Int32Array.from(kept, ({ ids }) => ids.length)
+      const tokens = {
+        inputIds: kept.map(({ ids }) => ids),
+        tokenTypeIds: options.pairs ? kept.map(({ types }) => types!) : undefined,
+        lengths
+      }
+      const feeds = tokenFeeds(tokens, config.pad_token_id)
+      const scores = yield* classify({ lengths, feeds, batchSize: options.batch_size, done: () => {} })
+      return { fates, scores: spread(fitted, scores, head.labels.length) }
+    })
+  }
   return predictor
 })
 
@@ -76,61 +97,35 @@ const otherTokenizer = new StageError({
   hint: "connect tokenize's `tokenizer` port to the `base` step that the model comes from"
 })
 
-interface Work extends Omit<PredictorOptions, "model" | "tokenizer" | "engine"> {
-  readonly opened: Model
-  readonly texts: TextTokenizer
-  readonly head: Head
-  readonly config: BertConfig
-  readonly engine: TimedEngine
-}
-
-const predictTexts = Effect.fnUntraced(function* (work: Work, texts: ReadonlyArray<string | null>) {
-  const { fates, inputIds } = yield* attempt(() => encode(work, texts))
-  const kept = inputIds.flatMap((ids) => ids ?? [])
-  const all = yield* scoresOf(work, kept)
-  const width = work.head.labels.length
-  let row = 0
-  const scores = inputIds.map((ids) => {
-    if (ids === null) return null
-    const start = row++ * width
-    return all.subarray(start, start + width)
-  })
-  return { fates, scores } satisfies PredictedTexts
-})
-
-/** float32 [rows, labels] */
-const scoresOf = (work: Work, inputIds: ReadonlyArray<Int32Array>): Effect.Effect<Float32Array, StageError> => {
-  if (inputIds.length === 0) return Effect.succeed(new Float32Array(0))
-  const lengths = Int32Array.from(inputIds, (ids) => ids.length)
-  return predict({
-    model: work.opened,
-    head: work.head,
-    kind: targetKindOfTask(work.opened.manifest.task),
-    config: work.config,
-    engine: work.engine,
-    lengths,
-    feeds: tokenFeeds({ inputIds, lengths }, work.config.pad_token_id),
-    cut: undefined,
-    batchSize: work.batch_size,
-    done: () => {}
-  })
+/** The scores of all rows from those of the rows that were predicted. */
+const spread = (fitted: ReadonlyArray<FittedRow | undefined>, scores: Float32Array, width: number) => {
+  let at = 0
+  return fitted.map((row) => (row === undefined ? null : scores.subarray(at, (at += width))))
 }
 
 const isBlank = (text: string | null): boolean => text === null || text.trim() === ""
 
-/** The ids of each text, cut as the pipeline cuts them; null where there is nothing to predict from. */
-const encode = async ({ texts: tokenizer, tokenizing }: Work, texts: ReadonlyArray<string | null>) => {
+/** The ids of each row, cut as the pipeline cuts them; undefined where there is nothing to predict from. */
+const encode = async (tokenizer: TextTokenizer, tokenizing: Tokenizing, rows: ReadonlyArray<Texts>) => {
   const { allow_empty, max_length, truncate } = tokenizing
-  const contents = await tokenizer.encode(texts.map((text) => text ?? ""))
+  const width = rows[0]?.length ?? 0
+  const columns: Array<ReadonlyArray<ReadonlyArray<number>>> = []
+  for (let at = 0; at < width; at++) columns.push(await tokenizer.encode(rows.map((texts) => texts[at] ?? "")))
   const fates: Array<Fate> = []
-  const inputIds = contents.map((content, row) => {
-    const isEmpty = allow_empty ? texts[row] === null : isBlank(texts[row]!) || content.length === 0
-    const fitted = isEmpty ? undefined : fit(content, tokenizer.special, max_length, truncate)
-    if (fitted === undefined && !isEmpty && truncate === "fail") throw tooLong(row, max_length)
-    fates.push(isEmpty ? "empty" : fitted === undefined ? "too_long" : fitted.truncated ? "cut" : "whole")
-    return fitted?.ids ?? null
+  const fitted = rows.map((texts, row) => {
+    const contents = columns.map((column) => column[row]!)
+    const isEmpty = texts.some((text, at) => (allow_empty ? text === null : isBlank(text) || contents[at]!.length === 0))
+    const [first, second] = contents
+    const fits = isEmpty
+      ? undefined
+      : second === undefined
+        ? fit(first!, tokenizer.special, max_length, truncate)
+        : fitPair([first!, second], tokenizer.pair, max_length, truncate)
+    if (fits === undefined && !isEmpty && truncate === "fail") throw tooLong(row, max_length)
+    fates.push(isEmpty ? "empty" : fits === undefined ? "too_long" : fits.truncated ? "cut" : "whole")
+    return fits
   })
-  return { fates, inputIds }
+  return { fates, fitted }
 }
 
 const tooLong = (row: number, max_length: number): StageError =>

@@ -49,6 +49,7 @@ const predicting = (work: Partial<PredictWork> & Pick<PredictWork, "input" | "si
       model,
       tokenizer,
       tokenizing: { ...tokenizing, ...how },
+      pairs: false,
       engine,
       blobPath: (blob) => bench.blobs.get(blob)!,
       batch_size: 32
@@ -56,14 +57,14 @@ const predicting = (work: Partial<PredictWork> & Pick<PredictWork, "input" | "si
     return yield* predictRows({
       shown: "x",
       reading: { quote: '"' },
-      text: "text",
+      texts: [{ name: "text", column: "text" }],
       id: undefined,
       withText: false,
       done: () => {},
       ...work,
       predictor
     })
-  })
+  }).pipe(Effect.scoped)
 
 /** What the pipeline's own tokenize and evaluate steps say of texts. */
 const evaluated = (of: ReadonlyArray<string>) =>
@@ -261,11 +262,12 @@ it.effect("faults say what would do", () =>
       model: tinyModel(bench),
       tokenizer,
       tokenizing,
+      pairs: false,
       engine,
       blobPath: (blob) => bench.blobs.get(blob)!,
       batch_size: 32
     })
-    assert.strictEqual((yield* failure(headless)).code, "no_head")
+    assert.strictEqual((yield* failure(Effect.scoped(headless))).code, "no_head")
   })
 )
 

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { attempt } from "../attempt.ts"
 import { asText } from "../ingest/mapRow.ts"
 import type { SourceRow } from "../ingest/readers.ts"
-import { highest } from "./columns.ts"
+import { labelsGiven } from "./columns.ts"
 import { type PredictInput, type Reading, rowsOf } from "./input.ts"
 import type { Fate, Predictor } from "./Predictor.ts"
 import type { Sink } from "./sinks.ts"
@@ -19,8 +19,8 @@ export interface PredictWork {
   /** How messages name the input. */
   readonly shown: string
   readonly reading: Reading
-  /** The column that holds the text. */
-  readonly text: string
+  /** The texts of a row by the pipeline's name (`text`, or `text_a` and `text_b`), and the column of the input that holds each. */
+  readonly texts: ReadonlyArray<{ readonly name: string; readonly column: string }>
   /** The column of the rows' ids. Absent: `id` where the input has it, else rows are numbered. */
   readonly id: string | undefined
   readonly withText: boolean
@@ -38,7 +38,7 @@ export interface PredictCounts {
   readonly empty: number
   /** Rows without a prediction under truncate: drop. */
   readonly too_long: number
-  /** How often each label was predicted. */
+  /** How often each label was predicted; empty for a regression. */
   readonly predicted: Readonly<Record<string, number>>
 }
 
@@ -54,7 +54,7 @@ export const predictRows = (work: PredictWork): Effect.Effect<PredictCounts, Sta
   )
 
 const predictAll = Effect.fnUntraced(function* (work: PredictWork) {
-  const counts = new Counts(work.predictor.labels)
+  const counts = new Counts(work.predictor)
   const windows = windowsOf(work)
   let mapping: Mapping | undefined
   for (;;) {
@@ -62,12 +62,13 @@ const predictAll = Effect.fnUntraced(function* (work: PredictWork) {
     if (next.done === true && mapping !== undefined) break
     const rows = next.done === true ? [] : next.value
     const map = (mapping ??= yield* attempt(() => mappingOf(work, rows)))
-    const texts = yield* attempt(() => rows.map((row) => textOf(row, map, work.shown)))
+    const texts = yield* attempt(() => rows.map((row) => work.texts.map(({ column }) => textOf(row, column, work.shown))))
     const { fates, scores } = yield* work.predictor.predict(texts)
     yield* attempt(() =>
       work.sink.write({
         id: idsOf(rows, map, counts.rows),
-        texts: work.withText ? texts : undefined,
+        texts: work.withText ? work.texts.map(({ name }, at) => ({ name, values: texts.map((row) => row[at]!) })) : [],
+        kind: work.predictor.kind,
         labels: work.predictor.labels,
         scores
       })
@@ -81,15 +82,14 @@ const predictAll = Effect.fnUntraced(function* (work: PredictWork) {
 
 type GoodRow = Extract<SourceRow, { readonly values: object }>
 
-async function* windowsOf({ input, reading, shown, text }: PredictWork): AsyncGenerator<ReadonlyArray<GoodRow>> {
+async function* windowsOf({ input, reading, shown, texts }: PredictWork): AsyncGenerator<ReadonlyArray<GoodRow>> {
   let window: Array<GoodRow> = []
   let characters = 0
   for await (const rows of rowsOf(input, reading)) {
     for (const row of rows) {
       if (row.fault !== undefined) throw badRow(`${shown}:${row.line}: ${row.fault}`)
       window.push(row)
-      const value = row.values[text]
-      characters += typeof value === "string" ? value.length : 0
+      for (const { column } of texts) characters += String(row.values[column] ?? "").length
       if (window.length < WINDOW_ROWS && characters < WINDOW_CHARACTERS) continue
       yield window
       window = []
@@ -102,31 +102,30 @@ async function* windowsOf({ input, reading, shown, text }: PredictWork): AsyncGe
 const badRow = (message: string): StageError =>
   new StageError({ code: "bad_row", message, hint: "mend the row, and predict again: nothing was written" })
 
-/** The columns of the input that are read, settled by its first window. */
+/** What the input has, settled by its first window. */
 interface Mapping {
-  readonly text: string
   /** Undefined: rows are numbered. */
   readonly id: string | undefined
 }
 
-const mappingOf = ({ id, shown, text }: PredictWork, rows: ReadonlyArray<GoodRow>): Mapping => {
+const mappingOf = ({ id, shown, texts }: PredictWork, rows: ReadonlyArray<GoodRow>): Mapping => {
   const columns = [...new Set(rows.flatMap(({ values }) => Object.keys(values)))]
   const ask = (name: string, flag: string) => {
     if (rows.length === 0 || columns.includes(name)) return
     throw new StageError({
       code: "missing_column",
       message: `${shown} has no column "${name}"; it has ${columns.join(", ")}`,
-      hint: `${suggest(name, columns)}, with --${flag} NAME`
+      hint: `${suggest(name, columns)}, with --${flag}`
     })
   }
-  ask(text, "text")
-  if (id !== undefined) ask(id, "id")
-  return { text, id: id ?? (columns.includes("id") ? "id" : undefined) }
+  for (const { column } of texts) ask(column, texts.length === 1 ? "text NAME" : "text NAME,NAME")
+  if (id !== undefined) ask(id, "id NAME")
+  return { id: id ?? (columns.includes("id") ? "id" : undefined) }
 }
 
-const textOf = ({ line, values }: GoodRow, { text }: Mapping, shown: string): string | null => {
-  const read = asText(values[text])
-  if (read === undefined) throw badRow(`${shown}:${line}: column "${text}" holds a list or an object, not text`)
+const textOf = ({ line, values }: GoodRow, column: string, shown: string): string | null => {
+  const read = asText(values[column])
+  if (read === undefined) throw badRow(`${shown}:${line}: column "${column}" holds a list or an object, not text`)
   return read
 }
 
@@ -139,13 +138,13 @@ const plainText = (value: unknown): string =>
   asText(value) ?? (value === undefined || value === null ? "" : JSON.stringify(value))
 
 class Counts {
-  readonly #labels: ReadonlyArray<string>
-  readonly #predicted: Array<number>
+  readonly #predictor: Predictor
+  readonly #predicted: Map<string, number>
   readonly #fates: Record<Fate, number> = { whole: 0, cut: 0, empty: 0, too_long: 0 }
 
-  constructor(labels: ReadonlyArray<string>) {
-    this.#labels = labels
-    this.#predicted = labels.map(() => 0)
+  constructor(predictor: Predictor) {
+    this.#predictor = predictor
+    this.#predicted = new Map(predictor.kind === "value" ? [] : predictor.labels.map((label) => [label, 0]))
   }
 
   get rows(): number {
@@ -153,18 +152,17 @@ class Counts {
   }
 
   add(fates: ReadonlyArray<Fate>, scores: ReadonlyArray<Float32Array | null>): void {
+    const { kind, labels } = this.#predictor
     for (const fate of fates) this.#fates[fate]++
-    for (const row of scores) if (row !== null) this.#predicted[highest(row)]!++
+    for (const row of scores) {
+      for (const label of row === null ? [] : labelsGiven(kind, labels, row)) {
+        this.#predicted.set(label, this.#predicted.get(label)! + 1)
+      }
+    }
   }
 
   result(): PredictCounts {
     const { cut, empty, too_long } = this.#fates
-    return {
-      rows: this.rows,
-      cut,
-      empty,
-      too_long,
-      predicted: Object.fromEntries(this.#labels.map((label, at) => [label, this.#predicted[at]!]))
-    }
+    return { rows: this.rows, cut, empty, too_long, predicted: Object.fromEntries(this.#predicted) }
   }
 }

@@ -4,7 +4,7 @@ import type { Writable } from "node:stream"
 import { fileWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer"
 import { type Column, int32, nullableFloat64, nullableUtf8, utf8 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
-import { columnsOf, type PredictedRows, type TableColumn } from "./columns.ts"
+import { columnsOf, type PredictedRows, SCORE, type TableColumn } from "./columns.ts"
 
 export const outputFormats = ["csv", "jsonl", "parquet", "arrow"] as const
 export type OutputFormat = (typeof outputFormats)[number]
@@ -76,27 +76,36 @@ const textWriter =
     }
   }
 
-/** One object a row, its scores by label. */
+/** One object a row, with the scores by label in an object of their own. */
 const jsonLines = (rows: PredictedRows): string => {
-  const columns = columnsOf(rows).filter(({ name }) => !name.startsWith("score_"))
+  const columns = columnsOf(rows)
+  const flat = columns.filter(({ name }) => !name.startsWith(SCORE))
+  const hasScores = flat.length < columns.length
+  const byLabel = (scores: Float32Array | null) =>
+    scores === null ? null : Object.fromEntries(rows.labels.map((label, at) => [label, scores[at]!]))
   const lines = rows.scores.map((scores, row) => {
-    const flat = columns.map(({ name, values }) => [name, values[row]] as const)
-    const byLabel = scores === null ? null : Object.fromEntries(rows.labels.map((label, at) => [label, scores[at]!]))
-    return `${JSON.stringify({ ...Object.fromEntries(flat), scores: byLabel }, shortened)}\n`
+    const values = flat.map((column) => [column.name, column.values[row]] as const)
+    const object = { ...Object.fromEntries(values), ...(hasScores ? { scores: byLabel(scores) } : {}) }
+    return `${JSON.stringify(object, shortened)}\n`
   })
   return lines.join("")
 }
 
 /** RFC 4180 with line feeds: a field with a comma, a quote or a line end is quoted; null is an empty field. */
 const separated = (rows: PredictedRows, withHeader: boolean): string => {
-  const columns = columnsOf(rows)
-  const lines = rows.scores.map((_, row) =>
-    columns.map(({ name, values }) => field(shortened(name, values[row]) ?? "")).join(",")
-  )
-  return [...(withHeader ? [columns.map(({ name }) => field(name)).join(",")] : []), ...lines]
-    .map((line) => `${line}\n`)
-    .join("")
+  const columns = columnsOf(rows).map(flattened)
+  const lines = rows.scores.map((_, row) => columns.map(({ values }) => field(shortened("", values[row] ?? ""))).join(","))
+  const header = withHeader ? [columns.map(({ name }) => field(name)).join(",")] : []
+  return [...header, ...lines].map((line) => `${line}\n`).join("")
 }
+
+type FlatColumn = Exclude<TableColumn, { readonly type: "list" }>
+
+/** A list as JSON text. */
+const flattened = (column: TableColumn): FlatColumn =>
+  column.type === "list"
+    ? { ...column, type: "text", values: column.values.map((list) => (list === null ? null : JSON.stringify(list))) }
+    : column
 
 /** Scores are float32: nine digits give each of them back. */
 const shortened = <A>(_: string, value: A): A | number =>
@@ -107,7 +116,7 @@ const field = (value: string | number): string => {
   return /[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-const arrowColumn = ({ nullable, type, values }: TableColumn): Column => {
+const arrowColumn = ({ nullable, type, values }: FlatColumn): Column => {
   if (type === "integer") return int32(Int32Array.from(values))
   if (type === "number") return nullableFloat64(values)
   return nullable ? nullableUtf8(values) : utf8(values as ReadonlyArray<string>)
@@ -117,7 +126,7 @@ const arrowWriter = (path: string): Writer => {
   const writer = new TableWriter(dirname(path), basename(path))
   return {
     write: (rows) =>
-      writer.write(Object.fromEntries(columnsOf(rows).map((column) => [column.name, arrowColumn(column)]))),
+      writer.write(Object.fromEntries(columnsOf(rows).map((column) => [column.name, arrowColumn(flattened(column))]))),
     finish: () => void writer.finish(),
     close: () => writer.abandon()
   }
@@ -131,7 +140,7 @@ const parquetWriter = (path: string): Writer => {
   let writer: ParquetWriter | undefined
   return {
     write: (rows) => {
-      const columns = columnsOf(rows)
+      const columns = columnsOf(rows).map(flattened)
       writer ??= new ParquetWriter({
         writer: file,
         schema: schemaFromColumnData({

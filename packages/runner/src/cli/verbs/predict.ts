@@ -63,6 +63,7 @@ interface Behind {
   readonly tokenizer: InputArtifact
   readonly tokenize: PipelineStep
   readonly max_length: number
+  readonly task: string
   /** The params of the step that read the rows; undefined where no `ingest` stands behind them. */
   readonly ingest: Record<string, any> | undefined
 }
@@ -91,19 +92,17 @@ const behind = ({ folder, pipeline, planned }: Loaded, step: PipelineStep, file:
     tokenizer: inputOf(folder, tokenizer),
     tokenize,
     max_length: Number(tokens.facts["max_length"]),
+    task: String(tokens.facts["task"] ?? "text-classification"),
     ingest: nearest(pipeline, rows, "ingest")?.params
   }
 }
 
-/** One text a row is what is read here. */
-const taskFault = ({ ingest }: Behind): Refusal | undefined => {
-  const task: unknown = ingest?.["task"]
-  const read = [undefined, "text-classification", "multi-label-classification", "text-regression"]
-  if (read.includes(task as string | undefined)) return undefined
-  return {
-    message: `the pipeline's rows are for ${String(task)}, and predict reads one text a row`,
-    hint: "hone export writes a folder that other programs can load"
-  }
+/** The texts of a row by their names in the pipeline, and the columns that hold them: as `--text` says, else as ingest has it. */
+const textsOf = ({ ingest, task }: Behind, asked: string): ReadonlyArray<{ readonly name: string; readonly column: string }> | Refusal => {
+  const names = task === "pair-classification" ? ["text_a", "text_b"] : ["text"]
+  const given = asked === "" ? [] : names.length === 1 ? [asked] : asked.split(",")
+  if (given.length > 0 && given.length !== names.length) return { message: `--text ${asked} names ${given.length} columns, and the rows are pairs`, hint: "write --text FIRST,SECOND" }
+  return names.map((name, at) => ({ name, column: given[at] ?? ingest?.["columns"]?.[name] ?? name }))
 }
 
 const summaryOf = (
@@ -152,7 +151,7 @@ export const predictVerb = Command.make(
       Flag.withDefault("-")
     ),
     text: Flag.String("text").pipe(
-      Flag.withDescription("the column of the text (default: as the pipeline's ingest step has it)"),
+      Flag.withDescription("the column of the text, or FIRST,SECOND for pairs (default: as the pipeline's ingest step has it)"),
       Flag.withDefault("")
     ),
     id: Flag.String("id").pipe(
@@ -181,8 +180,8 @@ export const predictVerb = Command.make(
     if (fault !== undefined) return yield* refuse(2, fault)
     const found = behind(loaded, step, file)
     if ("message" in found) return yield* refuse(1, found)
-    const wrongTask = taskFault(found)
-    if (wrongTask !== undefined) return yield* refuse(2, wrongTask)
+    const texts = textsOf(found, text)
+    if ("message" in texts) return yield* refuse(2, texts)
     const engine = readEngine(ownFolder(), process.env)
     if (engine instanceof EngineMissing) return yield* new Exit({ code: 2 }) // loading the plan has met and said it
     // TensorFlow's log goes to standard error, where the counts are.
@@ -198,6 +197,7 @@ export const predictVerb = Command.make(
         model: found.model,
         tokenizer: found.tokenizer,
         tokenizing: { max_length: found.max_length, truncate, allow_empty },
+        pairs: texts.length === 2,
         engine,
         blobPath: (blob) => blobPath(loaded.folder, blob),
         batch_size: batchSize
@@ -207,7 +207,7 @@ export const predictVerb = Command.make(
         input: input === "-" ? { jsonl: process.stdin } : { path: input },
         shown: input === "-" ? "standard input" : input,
         reading: { delimiter, encoding, quote },
-        text: text !== "" ? text : (found.ingest?.["columns"]?.text ?? "text"),
+        texts,
         id: id === "" ? undefined : id,
         withText,
         predictor,
@@ -215,7 +215,7 @@ export const predictVerb = Command.make(
         done: progressLine
       })
     })
-    const counts = yield* refusing(false)(work)
+    const counts = yield* refusing(false)(Effect.scoped(work))
     const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
     if (process.stderr.isTTY === true) process.stderr.write("\r\u001b[K")
     if (json) process.stderr.write(`${JSON.stringify({ ...counts, seconds })}\n`)
