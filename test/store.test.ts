@@ -180,3 +180,30 @@ describe("what happens while a run is under way", () => {
     expect((await place.run("small.yaml")).stages).toEqual([])
   })
 })
+
+describe("a source that changes underneath", () => {
+  it("gives a result for this run alone, a warning that names it, and nothing under its key", async () => {
+    place.write("r.csv", rows(300_000))
+    const child = spawn(launcher, ["run", "small.yaml", "--json"], {
+      cwd: place.folder,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let text = ""
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      // The plan is made: the source is edited before the worker opens it.
+      if (text === "") place.write("r.csv", rows(100))
+      text += chunk
+    })
+    const code = await new Promise((resolve) => child.on("exit", resolve))
+    expect(code).toBe(0)
+    expect(text).toContain("r.csv changed after the run had started")
+    const ac = readdirSync(join(place.folder, ".hone/ac"))
+    expect(ac).toHaveLength(1) // the split hangs on content, and is cached as ever
+    const again = await place.run("small.yaml")
+    expect(again.outcomes).toEqual({ reviews: "ran", parts: "cut_off" })
+    const shown = JSON.parse((await place.hone("show", "small.yaml", "reviews", "--json")).stdout) as {
+      counts: { rows_in: number }
+    }
+    expect(shown.counts.rows_in).toBe(100)
+  })
+})

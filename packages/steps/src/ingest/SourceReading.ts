@@ -5,7 +5,7 @@ import { StageError } from "@hone/core/Stage"
 import type { InputSource } from "@hone/core/Stage"
 import { combinedDigest, filesAt, pathKind, rootOf } from "./files.ts"
 
-const CHUNK_BYTES = 1 << 20
+const CHUNK_BYTES = 1 << 18
 
 /** A file of a source, as it is read. */
 export interface ReadFile {
@@ -17,31 +17,26 @@ export interface ReadFile {
   readonly chunks: AsyncIterable<Uint8Array>
 }
 
-/** What the system says about a file that changes when its content does. */
-const stampOf = (path: string): string => {
-  const { ctimeNs, ino, mtimeNs, size } = statSync(path, { bigint: true })
-  return [size, mtimeNs, ino, ctimeNs].join(" ")
-}
-
 /**
- * Readings of one source that together saw the same bytes as planning did. Each reading is digested on its way, so what the rows
- * were made of is what the key says, whatever happened to the files meanwhile.
+ * Readings of one source that all saw the same bytes. Each reading is digested on its way, so what the rows were made of is known,
+ * whatever happens to the files meanwhile; times and inodes prove nothing that the digest does not.
  */
 export class SourceReading {
   readonly #source: InputSource
-  readonly #files: ReadonlyArray<{ readonly path: string; readonly stamp: string }>
+  readonly #files: ReadonlyArray<{ readonly path: string; readonly bytes: number }>
   readonly #onBytes: (bytes: number) => void
+  #seen: string | undefined
 
   /** `onBytes` hears how many bytes were read since it last heard. */
   constructor(source: InputSource, onBytes: (bytes: number) => void) {
     this.#source = source
     this.#onBytes = onBytes
-    this.#files = filesAt(source.path).map((path) => ({ path, stamp: stampOf(path) }))
+    this.#files = filesAt(source.path).map((path) => ({ path, bytes: statSync(path).size }))
   }
 
   /** Bytes of all files. */
   get size(): number {
-    return this.#files.reduce((sum, { stamp }) => sum + Number(stamp.split(" ")[0]), 0)
+    return this.#files.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   /** The first file, whose head tells the format. */
@@ -51,7 +46,7 @@ export class SourceReading {
 
   /**
    * The files in order. Chunks that are left unread are read for the digest; when the last file is done, the digest of the whole
-   * is checked. Fails by StageError `source_changed` where the bytes are not those that were planned with.
+   * is checked. Fails by StageError `source_changed` where the bytes are not those of the reading before.
    */
   async *read(): AsyncGenerator<ReadFile> {
     const digests: Array<{ readonly path: string; readonly digest: string }> = []
@@ -68,7 +63,8 @@ export class SourceReading {
       }
     }
     const digest = isFile ? digests[0]!.digest : combinedDigest(this.#source.path, digests)
-    if (digest !== this.#source.digest) throw changed(this.#source)
+    this.#seen ??= digest
+    if (digest !== this.#seen) throw changed(this.#source)
   }
 
   #open(path: string) {
@@ -91,9 +87,9 @@ export class SourceReading {
     return { chunks: { [Symbol.asyncIterator]: () => ({ next }) }, rest, close: () => stream.destroy() }
   }
 
-  /** Fails by StageError `source_changed` where a file is not the one that was opened, by size, times or inode. */
-  finish(): void {
-    if (this.#files.some(({ path, stamp }) => stampOf(path) !== stamp)) throw changed(this.#source)
+  /** Whether the rows were made of the bytes that the plan was made with: only then may the result stand under its key. */
+  get isAsPlanned(): boolean {
+    return this.#seen === this.#source.digest
   }
 }
 

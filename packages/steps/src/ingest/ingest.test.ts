@@ -326,12 +326,14 @@ describe("ingest", () => {
     })
   )
 
-  it.effect("refuses a source that is not what planning saw", () =>
+  it.effect("refuses a source that changes between its two readings", () =>
     Effect.gen(function* () {
       const path = file(jsonLines([{ t: "a", s: 1 }]))
       const source = sourceOf(path, "auto")
-      appendFileSync(path, '\n{"t":"b","s":0}')
-      const error = yield* failure(runStage(bench, ingest, { with: params, sources: { source } }))
+      const half = () => appendFileSync(path, '\n{"t":"b","s":0}')
+      let reports = 0
+      const onProgress = () => void (++reports === 1 && half())
+      const error = yield* failure(runStage(bench, ingest, { with: params, sources: { source }, onProgress }))
       expect(error.code).toBe("source_changed")
     })
   )

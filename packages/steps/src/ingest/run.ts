@@ -43,9 +43,19 @@ const ingestTask = async (context: StageContext, params: TaskParams): Promise<St
   const census = await takeCensus(rows(), params, context.seed)
   refuse(census, params, sources)
   const output = await write(context, census, params, keptRows(rows(), params, census))
-  for (const { reading } of open) reading.finish()
-  const counts = { ...census.counts, format: [...formats].join(", "), ...labelCountsOf(census, params), ...shares(census, sources) }
-  return { outputs: { rows: output.artifact }, counts: { ...counts, ...output.counts }, warnings: warningsOf(census, params) }
+  const moved = sources.filter((_, at) => !open[at]!.reading.isAsPlanned)
+  const counts = {
+    ...census.counts,
+    format: [...formats].join(", "),
+    ...labelCountsOf(census, params),
+    ...shares(census, sources)
+  }
+  return {
+    outputs: { rows: output.artifact },
+    counts: { ...counts, ...output.counts },
+    warnings: warningsOf(census, params),
+    ...(moved.length === 0 ? {} : { uncached: `${moved[0]!.spec} changed after the run had started` })
+  }
 }
 
 const fail = (code: string, message: string, hint: string) => new StageError({ code, message, hint })
@@ -76,7 +86,11 @@ const refuse = (census: Census, params: TaskParams, sources: ReadonlyArray<Input
     throw fail("conflicting_labels", message, "mend them, or write conflicts: drop")
   }
   if (counts["rows_out"] === 0)
-    throw fail("no_rows", `${spec}: no row is left of ${counts["rows_in"]}`, "see where, rows, empties, duplicates and conflicts")
+    throw fail(
+      "no_rows",
+      `${spec}: no row is left of ${counts["rows_in"]}`,
+      "see where, rows, empties, duplicates and conflicts"
+    )
 }
 
 const write = async (
@@ -186,14 +200,17 @@ const warningsOf = (census: Census, params: TaskParams): ReadonlyArray<string> =
     const rest = bad.count === 1 ? "" : `; ${bad.count - 1} more`
     warnings.push(`${bad.count} bad ${bad.count === 1 ? "row" : "rows"} left out: ${bad.place}: ${bad.fault}${rest}`)
   }
-  if (hasNames(params) && present.length === 1) warnings.push(`every row has the label "${present[0]}": there is nothing to tell apart`)
+  if (hasNames(params) && present.length === 1)
+    warnings.push(`every row has the label "${present[0]}": there is nothing to tell apart`)
   if (shapes[params.task].kind === "name" && present.length > 100 && 2 * present.length > counts["rows_out"]!) {
     const column = String(columnOf("label", params.columns))
     warnings.push(`${present.length} labels for ${counts["rows_out"]} rows: is "${column}" the label column?`)
   }
   if (params.sample !== undefined && params.sample > counts["rows_out"]!) {
     const weighted = sourcesOf(params).some(({ weight }) => weight !== undefined)
-    const which = weighted ? `${counts["rows_out"]} can be had by these weights` : `${available} can be had: all are kept`
+    const which = weighted
+      ? `${counts["rows_out"]} can be had by these weights`
+      : `${available} can be had: all are kept`
     warnings.push(`sample asks for ${params.sample} rows where ${which}`)
   }
   if (params.conflicts === "keep" && counts["conflicting_labels"]! > 0) {
