@@ -97,6 +97,9 @@ interface Held {
   line: (line: string) => void
 }
 
+/** MiB. Rows die young: with V8's default of 16 a stage that streams them holds 130 MB more, and is no faster. */
+const smallYoungGeneration = ["--max-semi-space-size=4"]
+
 /** Workers made by forking `entry`. Idle ones serve the next stage, so that an engine is loaded once; a failed one is not used again. */
 export const layer = (entry: string): Layer.Layer<Workers> =>
   Layer.effect(
@@ -106,7 +109,7 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
       const all = new Set<Held>()
 
       const start = (): Held => {
-        const child = fork(entry, [], { detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"], execArgv: [] })
+        const child = fork(entry, [], { detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"], execArgv: smallYoungGeneration })
         const held: Held = { child, line: () => {} }
         lines(child, (line) => held.line(line))
         all.add(held)

@@ -1,6 +1,6 @@
 import { predicateOf, RowFault } from "../where/where.ts"
 import { rangeOf } from "../where/range.ts"
-import { inputId, rowId, seededRank } from "../rows/rowId.ts"
+import { rowId, seededRank, textInputId } from "../rows/rowId.ts"
 import { type MappedRow, rowMapper, type Target } from "./mapRow.ts"
 import type { TaskParams } from "./params.ts"
 import type { Block } from "./rowsOfSource.ts"
@@ -82,10 +82,8 @@ export const neededColumns = (params: TaskParams): ReadonlyArray<string> => {
   return [...roles.flatMap((role) => params.columns?.[role] ?? role), ...params.keep]
 }
 
-export const inputIdOf = ({ task }: TaskParams, inputs: ReadonlyArray<string | null>): string => {
-  const { inputs: roles } = shapes[task]
-  return inputId(Object.fromEntries(roles.map((role, at) => [role, inputs[at] ?? ""])))
-}
+export const inputIdOf = ({ task }: TaskParams, inputs: ReadonlyArray<string | null>): string =>
+  textInputId(shapes[task].inputs, inputs.map((text) => text ?? ""))
 
 /** What decides whether a row is in the sample, and where it stands in it. */
 export const sampleRank = (seed: number, row_id: string): number => seededRank("hone-sample/1", seed, row_id)

@@ -9,6 +9,13 @@ import type { JsonObject } from "@hone/core/Json"
 export const inputId = (columns: JsonObject): string =>
   hash("sha256", `hone-row/1\0${canonicalJson(columns)}`, "hex").slice(0, 24)
 
+/** {@link inputId} of columns that are all text, well-formed and named in the order of their code units: canonical as it is written. */
+export const textInputId = (names: ReadonlyArray<string>, texts: ReadonlyArray<string>): string => {
+  let json = ""
+  for (let at = 0; at < names.length; at++) json += `${at === 0 ? "" : ","}"${names[at]!}":${JSON.stringify(texts[at])}`
+  return hash("sha256", `hone-row/1\0{${json}}`, "hex").slice(0, 24)
+}
+
 /** The `row_id` of the n-th row (from 1) of one input: the input's own identity, then `#2`, `#3`, ... */
 export const rowId = (input: string, occurrence: number): string =>
   occurrence === 1 ? input : `${input}#${occurrence}`
