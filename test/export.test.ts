@@ -17,9 +17,10 @@ const kept = shipped
   .replace("sample: 2300", "sample: 90")
   .replace("max_length: 128", "max_length: 24")
   .replace("epochs: 2", "epochs: 1")
-const small = `${kept}
-  published: { uses: export, in: { model: tuned, tokenizer: base.tokenizer, train: parts.train, metrics: after } }
-`
+/** The step as the guide has it. */
+const guide = readFileSync(fileURLToPath(new URL("../docs/guide/export.md", import.meta.url)), "utf8")
+const published = /^ {2}published: .*$/mu.exec(guide)![0]
+const small = `${kept}\n${published}\n`
 /** The same rows, tokens and parts, and no training: the base is what was exported. */
 const onExported = kept
   .replace("model: minilm-l6", "model: exported/published")
@@ -91,7 +92,9 @@ describe("hone export", () => {
     const { stages } = JSON.parse(text) as { stages: ReadonlyArray<{ step: string; preimage: { sources?: object; inputs: object } }> }
     expect([...new Set(stages.map(({ step }) => step))]).toEqual([...steps, "published"])
     expect(stages.find(({ step }) => step === "reviews")!.preimage.sources).toHaveProperty(["source", "digest"])
-    for (const words of [text, readFileSync(join(folder, "README.md"), "utf8")]) expect(words).not.toMatch(/hone-test-|\/tmp|\/home|imdb/u)
+    const card = readFileSync(join(folder, "README.md"), "utf8")
+    for (const words of ["# Film reviews, good or bad", "bag of words", "| accuracy |", "training rows"]) expect(card).toContain(words)
+    for (const words of [text, card]) expect(words).not.toMatch(/hone-test-|\/tmp|\/home|imdb/u)
   })
 
   it("replaces a model folder only when told, and nothing else ever", async () => {

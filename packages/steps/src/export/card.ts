@@ -53,10 +53,19 @@ const reads = (contents: CardContents): string =>
     ? "a linear layer on the mean of the last hidden states over a row's tokens"
     : "a linear layer on BERT's pooler (the first token)"
 
-const summary = (contents: CardContents): string => {
-  const { labels } = headOf(contents.manifest)
-  return `A BERT with ${labels.length} ${labels.length === 1 ? "output" : "classes"}, fine-tuned with Hone. Its head is ${reads(contents)}.`
+/** What the model gives, in words. */
+const gives = ({ manifest }: CardContents): string => {
+  const { length } = headOf(manifest).labels
+  const words: Readonly<Record<string, string>> = {
+    "text-regression": "predicts a number",
+    "multi-label-classification": `tells which of ${length} labels hold`,
+    "pair-classification": `tells ${length} classes of pairs of texts apart`
+  }
+  return words[manifest.task ?? ""] ?? `tells ${length} classes apart`
 }
+
+const summary = (contents: CardContents): string =>
+  `A BERT, fine-tuned with Hone, that ${gives(contents)}. Its head is ${reads(contents)}.`
 
 /** The limit at which the rows in training were cut, where the card knows them. */
 const maxLength = ({ train }: CardContents): number | undefined =>
@@ -75,6 +84,8 @@ const usage = (contents: CardContents): string => {
   const limit = maxLength(contents)
   const cut = `truncation=True${limit === undefined ? "" : `, max_length=${limit}`}`
   const scores = activations[problemTypeOf(contents.manifest)]!
+  const texts =
+    contents.manifest.task === "pair-classification" ? '["a text"], ["the other one"]' : '["a text", "another"]'
   const code = [
     "```python",
     "import torch",
@@ -83,7 +94,7 @@ const usage = (contents: CardContents): string => {
     'folder = "."  # where these files lie',
     "tokenizer = AutoTokenizer.from_pretrained(folder)",
     `model = AutoModelForSequenceClassification.from_pretrained(folder${remote}).eval()`,
-    `inputs = tokenizer(["a text", "another"], ${cut}, padding=True, return_tensors="pt")`,
+    `inputs = tokenizer(${texts}, ${cut}, padding=True, return_tensors="pt")`,
     "with torch.no_grad():",
     `    scores = model(**inputs).logits${scores}`,
     "```"
@@ -161,9 +172,9 @@ const against = (comparison: Facts | undefined): string => {
     typeof fixed === "number" && typeof broken === "number" && typeof p_value === "number"
       ? `Tuning fixed ${fixed} rows that the base had wrong and broke ${broken} that it had right (McNemar's exact test: p = ${p_value.toPrecision(2)}).`
       : ""
-  return [`Against the base${probed}:`, table(["metric", "difference", `${level} interval`], rows), changed].join(
-    "\n\n"
-  )
+  return [`Against the base${probed}:`, table(["metric", "difference", `${level} interval`], rows), changed]
+    .filter((part) => part !== "")
+    .join("\n\n")
 }
 
 const trained = ({ trainable }: ModelManifest): string => {

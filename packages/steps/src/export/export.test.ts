@@ -85,9 +85,32 @@ describe.each(["pooler", "mean"] as const)("a head on the %s", (pooling) => {
       }
       const said = JSON.parse(readFileSync(join(place, "tokenizer_config.json"), "utf8")) as Record<string, unknown>
       assert.deepInclude(said, { pad_token: "[PAD]", cls_token: "[CLS]", unk_token: "[UNK]", model_max_length: 24 })
+      assert.include(said["model_input_names"], "token_type_ids")
     })
   )
 })
+
+it.effect.each([
+  ["text-regression", "regression", ["value"]],
+  ["multi-label-classification", "multi_label_classification", ["joy", "rage", "tears"]]
+] as const)(
+  "a head for %s says so as transformers does, and is read back for the same task",
+  ([task, problem_type, labels]) =>
+    Effect.gen(function* () {
+      const model = tinyModel(bench, {
+        head: { pooling: "mean", labels, dropout: 0 },
+        task,
+        tokenizer: tokenizer.content
+      })
+      const { place } = yield* exported(model)
+      assert.deepInclude(config(place), {
+        problem_type,
+        id2label: Object.fromEntries(labels.map((name, at) => [at, name]))
+      })
+      const { facts } = (yield* readBack(place)).reported["model"]!
+      assert.deepInclude(facts, { task, labels })
+    })
+)
 
 it.effect("exporting twice gives the same bytes", () =>
   Effect.gen(function* () {

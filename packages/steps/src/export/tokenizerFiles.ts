@@ -24,6 +24,8 @@ export const tokenizerFiles = (artifact: InputArtifact): ReadonlyArray<FolderFil
   const own = {
     ...special,
     ...(typeof longest === "number" ? { model_max_length: longest } : {}),
+    // Pairs are told apart by token types, which transformers leaves out unless asked for.
+    model_input_names: ["input_ids", "token_type_ids", "attention_mask"],
     // Takes tokenizer.json as it is: a BERT class would set up normalization from arguments of its own.
     tokenizer_class: "PreTrainedTokenizerFast"
   }

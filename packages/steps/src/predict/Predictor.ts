@@ -64,7 +64,15 @@ export const openPredictor = Effect.fnUntraced(function* (options: PredictorOpti
   const texts = yield* attempt(() => loadTokenizer(readTokenizerFiles(options.tokenizer).get("tokenizer.json")!))
   const engine = yield* stageEngine(options.engine)
   const kind = targetKindOfTask(task)
-  const classify = yield* openClassifier({ model, head, kind, config, engine, cut: undefined, tokenTypes: options.pairs })
+  const classify = yield* openClassifier({
+    model,
+    head,
+    kind,
+    config,
+    engine,
+    cut: undefined,
+    tokenTypes: options.pairs
+  })
   const predictor: Predictor = {
     kind,
     labels: head.labels,
@@ -114,7 +122,9 @@ const encode = async (tokenizer: TextTokenizer, tokenizing: Tokenizing, rows: Re
   const fates: Array<Fate> = []
   const fitted = rows.map((texts, row) => {
     const contents = columns.map((column) => column[row]!)
-    const isEmpty = texts.some((text, at) => (allow_empty ? text === null : isBlank(text) || contents[at]!.length === 0))
+    const isEmpty = texts.some((text, at) =>
+      allow_empty ? text === null : isBlank(text) || contents[at]!.length === 0
+    )
     const [first, second] = contents
     const fits = isEmpty
       ? undefined

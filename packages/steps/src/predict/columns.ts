@@ -25,17 +25,41 @@ const highest = (scores: Float32Array): number => {
 }
 
 /** The labels that a row is given: one class, or those that hold; none by a regression. */
-export const labelsGiven = (kind: TargetKind, labels: ReadonlyArray<string>, scores: Float32Array): ReadonlyArray<string> => {
+export const labelsGiven = (
+  kind: TargetKind,
+  labels: ReadonlyArray<string>,
+  scores: Float32Array
+): ReadonlyArray<string> => {
   if (kind === "value") return []
   return kind === "classes" ? [labels[highest(scores)]!] : labels.filter((_, at) => scores[at]! >= THRESHOLD)
 }
 
 /** A column of a table file. Lists are JSON text there, which `ingest` reads as lists. */
 export type TableColumn =
-  | { readonly name: string; readonly type: "text"; readonly nullable: boolean; readonly values: ReadonlyArray<string | null> }
-  | { readonly name: string; readonly type: "list"; readonly nullable: true; readonly values: ReadonlyArray<ReadonlyArray<string> | null> }
-  | { readonly name: string; readonly type: "integer"; readonly nullable: false; readonly values: ReadonlyArray<number> }
-  | { readonly name: string; readonly type: "number"; readonly nullable: true; readonly values: ReadonlyArray<number | null> }
+  | {
+      readonly name: string
+      readonly type: "text"
+      readonly nullable: boolean
+      readonly values: ReadonlyArray<string | null>
+    }
+  | {
+      readonly name: string
+      readonly type: "list"
+      readonly nullable: true
+      readonly values: ReadonlyArray<ReadonlyArray<string> | null>
+    }
+  | {
+      readonly name: string
+      readonly type: "integer"
+      readonly nullable: false
+      readonly values: ReadonlyArray<number>
+    }
+  | {
+      readonly name: string
+      readonly type: "number"
+      readonly nullable: true
+      readonly values: ReadonlyArray<number | null>
+    }
 
 /** Score columns of labels begin so; JSON lines have one object instead. */
 export const SCORE = "score_"
@@ -64,5 +88,9 @@ const said = ({ kind, labels, scores }: PredictedRows): ReadonlyArray<TableColum
   const each = labels.map((label, at) => number(`${SCORE}${label}`, (row) => row[at]!))
   if (kind === "several") return [{ name: "predicted", type: "list", nullable: true, values: given }, ...each]
   const predicted = given.map((names) => names?.[0] ?? null)
-  return [{ name: "predicted", type: "text", nullable: true, values: predicted }, number("score", (row) => row[highest(row)]!), ...each]
+  return [
+    { name: "predicted", type: "text", nullable: true, values: predicted },
+    number("score", (row) => row[highest(row)]!),
+    ...each
+  ]
 }

@@ -7,8 +7,8 @@ import { type InputArtifact, StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { parquetReadObjects, asyncBufferFromFile } from "hyparquet"
 import { tableFromIPC } from "apache-arrow"
-import { labelDictionary, labels, utf8 } from "../arrow/columns.ts"
-import { float32Lists, readTable, strings } from "../arrow/reader.ts"
+import { type Column, float64, labelDictionary, labels, listUtf8, utf8 } from "../arrow/columns.ts"
+import { float32Lists, float64s, readTable, strings, textLists } from "../arrow/reader.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { evaluate } from "../evaluate/index.ts"
 import { folderIn, keep, makeBench, runStage } from "../testing/context.ts"
@@ -43,13 +43,16 @@ const written = (name: string, bytes: string | Uint8Array): string => {
   return path
 }
 
-const predicting = (work: Partial<PredictWork> & Pick<PredictWork, "input" | "sink">, how: Partial<Tokenizing> = {}) =>
+const predicting = (
+  work: Partial<PredictWork> & Pick<PredictWork, "input" | "sink">,
+  how: Partial<Tokenizing> = {},
+  by: { readonly model: InputArtifact; readonly pairs: boolean } = { model, pairs: false }
+) =>
   Effect.gen(function* () {
     const predictor = yield* openPredictor({
-      model,
+      ...by,
       tokenizer,
       tokenizing: { ...tokenizing, ...how },
-      pairs: false,
       engine,
       blobPath: (blob) => bench.blobs.get(blob)!,
       batch_size: 32
@@ -66,25 +69,24 @@ const predicting = (work: Partial<PredictWork> & Pick<PredictWork, "input" | "si
     })
   }).pipe(Effect.scoped)
 
-/** What the pipeline's own tokenize and evaluate steps say of texts. */
-const evaluated = (of: ReadonlyArray<string>) =>
+/** What the pipeline's own tokenize and evaluate steps say of rows with these columns. */
+const evaluatedTable = (columns: Readonly<Record<string, Column>>, count: number, by: InputArtifact) =>
   Effect.gen(function* () {
     const folder = folderIn(bench, `rows-${made++}`)
-    const columns = {
-      row_id: utf8(of.map((_, row) => `row${row}`)),
-      text: utf8(of),
-      label: labels(new Int32Array(of.length), labelDictionary(["neg", "pos"]))
-    }
-    const rows = keep(bench, folder, writeTable(folder, "rows.arrow", columns, { facts: { rows: of.length } }))
+    const row_id = utf8(Array.from({ length: count }, (_, row) => `row${row}`))
+    const written = writeTable(folder, "rows.arrow", { row_id, ...columns }, { facts: { rows: count } })
+    const rows = keep(bench, folder, written)
     const tokens = yield* runStage(bench, tokenize, { inputs: { rows, tokenizer }, with: { ...tokenizing } })
-    const inputs: Record<string, InputArtifact> = { model, rows: tokens.outputs["tokens"]! }
+    const inputs: Record<string, InputArtifact> = { model: by, rows: tokens.outputs["tokens"]! }
     const { outputs } = yield* runStage(bench, evaluate, { stage: "predictions", engine, inputs })
-    const table = readTable(outputs["predictions"]!)
-    return {
-      predicted: strings(table, "predicted"),
-      scores: float32Lists(table, "scores"),
-      cut: tokens.counts["truncated"]
-    }
+    return { table: readTable(outputs["predictions"]!), cut: tokens.counts["truncated"] }
+  })
+
+const evaluated = (of: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const label = labels(new Int32Array(of.length), labelDictionary(["neg", "pos"]))
+    const { cut, table } = yield* evaluatedTable({ text: utf8(of), label }, of.length, model)
+    return { predicted: strings(table, "predicted"), scores: float32Lists(table, "scores"), cut }
   })
 
 const jsonLines = (path: string) =>
@@ -116,6 +118,70 @@ it.effect("gives the very predictions that tokenize and evaluate give, cut where
     assert.isAbove(counts.cut, 10)
     assert.deepStrictEqual([counts.rows, counts.cut], [150, expected.cut])
     assert.strictEqual(counts.predicted["pos"], expected.predicted.filter((label) => label === "pos").length)
+  })
+)
+
+it.effect("a regression gives numbers, several labels a list, a pair reads both texts: as evaluate does", () =>
+  Effect.gen(function* () {
+    const of = texts(40)
+    const others = of.toReversed()
+    const names = ["joy", "rage", "tears"]
+    const modelFor = (task: string, labels: ReadonlyArray<string>) =>
+      tinyModel(bench, { head: { pooling: "mean", labels, dropout: 0 }, task, tokenizer: tokenizer.content, seed: 3 })
+    const lines = (by: InputArtifact, rows: ReadonlyArray<object>, work: Partial<PredictWork> = {}, pairs = false) =>
+      Effect.gen(function* () {
+        const out = place("y.jsonl")
+        const input = { path: written("x.jsonl", rows.map((row) => JSON.stringify(row)).join("\n")) }
+        yield* predicting({ input, sink: fileSink(out, "jsonl"), ...work }, {}, { model: by, pairs })
+        return jsonLines(out)
+      })
+
+    const regression = modelFor("text-regression", ["value"])
+    const numbers = (yield* evaluatedTable({ text: utf8(of), label: float64(new Float64Array(40)) }, 40, regression))
+      .table
+    const numbered = yield* lines(
+      regression,
+      of.map((text) => ({ text }))
+    )
+    assert.deepStrictEqual(Object.keys(numbered[0]!), ["row", "predicted"])
+    numbered.forEach(({ predicted }, row) => assert.closeTo(predicted, float64s(numbers, "predicted")[row]!, 1e-6))
+
+    const several = modelFor("multi-label-classification", names)
+    const lists = (yield* evaluatedTable({ text: utf8(of), label: listUtf8(of.map(() => names)) }, 40, several)).table
+    const listed = yield* lines(
+      several,
+      of.map((text) => ({ text }))
+    )
+    assert.deepStrictEqual(
+      listed.map(({ predicted }) => predicted),
+      textLists(lists, "predicted").map((list) => [...list])
+    )
+    assert.deepStrictEqual(Object.keys(listed[0]!["scores"]), names)
+
+    const paired = modelFor("pair-classification", ["neg", "pos"])
+    const label = labels(new Int32Array(40), labelDictionary(["neg", "pos"]))
+    const pairs = (yield* evaluatedTable({ text_a: utf8(of), text_b: utf8(others), label }, 40, paired)).table
+    const columns = {
+      texts: [
+        { name: "text_a", column: "first" },
+        { name: "text_b", column: "text_b" }
+      ],
+      withText: true
+    }
+    const both = yield* lines(
+      paired,
+      of.map((first, row) => ({ first, text_b: others[row] })),
+      columns,
+      true
+    )
+    assert.deepStrictEqual(
+      both.map(({ predicted }) => predicted),
+      strings(pairs, "predicted")
+    )
+    both.forEach(({ scores, text_b }, row) => {
+      assert.closeTo(scores.pos, float32Lists(pairs, "scores")[row]![1]!, 1e-7)
+      assert.strictEqual(text_b, others[row])
+    })
   })
 )
 

@@ -62,7 +62,9 @@ const predictAll = Effect.fnUntraced(function* (work: PredictWork) {
     if (next.done === true && mapping !== undefined) break
     const rows = next.done === true ? [] : next.value
     const map = (mapping ??= yield* attempt(() => mappingOf(work, rows)))
-    const texts = yield* attempt(() => rows.map((row) => work.texts.map(({ column }) => textOf(row, column, work.shown))))
+    const texts = yield* attempt(() =>
+      rows.map((row) => work.texts.map(({ column }) => textOf(row, column, work.shown)))
+    )
     const { fates, scores } = yield* work.predictor.predict(texts)
     yield* attempt(() =>
       work.sink.write({

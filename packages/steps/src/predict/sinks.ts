@@ -94,7 +94,9 @@ const jsonLines = (rows: PredictedRows): string => {
 /** RFC 4180 with line feeds: a field with a comma, a quote or a line end is quoted; null is an empty field. */
 const separated = (rows: PredictedRows, withHeader: boolean): string => {
   const columns = columnsOf(rows).map(flattened)
-  const lines = rows.scores.map((_, row) => columns.map(({ values }) => field(shortened("", values[row] ?? ""))).join(","))
+  const lines = rows.scores.map((_, row) =>
+    columns.map(({ values }) => field(shortened("", values[row] ?? ""))).join(",")
+  )
   const header = withHeader ? [columns.map(({ name }) => field(name)).join(",")] : []
   return [...header, ...lines].map((line) => `${line}\n`).join("")
 }

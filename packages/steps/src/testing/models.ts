@@ -53,6 +53,8 @@ export interface TinyModel {
   readonly strategy?: Strategy
   readonly frozen_blocks?: number
   readonly head?: Head
+  /** What the head is for. */
+  readonly task?: string
   readonly seed?: number
   readonly tokenizer?: string
 }
@@ -77,7 +79,7 @@ export const tinyModel = (bench: Bench, options: TinyModel = {}): InputArtifact 
     format: "hone-model/1",
     family: "bert",
     config: tinyConfig,
-    task: null,
+    task: options.task ?? null,
     head: options.head ?? null,
     tokenizer: options.tokenizer ?? null,
     trainable:

@@ -98,10 +98,17 @@ const behind = ({ folder, pipeline, planned }: Loaded, step: PipelineStep, file:
 }
 
 /** The texts of a row by their names in the pipeline, and the columns that hold them: as `--text` says, else as ingest has it. */
-const textsOf = ({ ingest, task }: Behind, asked: string): ReadonlyArray<{ readonly name: string; readonly column: string }> | Refusal => {
+const textsOf = (
+  { ingest, task }: Behind,
+  asked: string
+): ReadonlyArray<{ readonly name: string; readonly column: string }> | Refusal => {
   const names = task === "pair-classification" ? ["text_a", "text_b"] : ["text"]
   const given = asked === "" ? [] : names.length === 1 ? [asked] : asked.split(",")
-  if (given.length > 0 && given.length !== names.length) return { message: `--text ${asked} names ${given.length} columns, and the rows are pairs`, hint: "write --text FIRST,SECOND" }
+  if (given.length > 0 && given.length !== names.length)
+    return {
+      message: `--text ${asked} names ${given.length} columns, and the rows are pairs`,
+      hint: "write --text FIRST,SECOND"
+    }
   return names.map((name, at) => ({ name, column: given[at] ?? ingest?.["columns"]?.[name] ?? name }))
 }
 
@@ -151,7 +158,9 @@ export const predictVerb = Command.make(
       Flag.withDefault("-")
     ),
     text: Flag.String("text").pipe(
-      Flag.withDescription("the column of the text, or FIRST,SECOND for pairs (default: as the pipeline's ingest step has it)"),
+      Flag.withDescription(
+        "the column of the text, or FIRST,SECOND for pairs (default: as the pipeline's ingest step has it)"
+      ),
       Flag.withDefault("")
     ),
     id: Flag.String("id").pipe(
