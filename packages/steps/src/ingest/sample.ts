@@ -101,7 +101,7 @@ export class IdNumbers {
     this.#high.push(high)
     this.#low.push(low)
     this.#slots[slot] = this.size
-    if (3 * this.size > 2 * this.#slots.length) this.#grow()
+    if (5 * this.size > 4 * this.#slots.length) this.#grow()
     return this.size - 1
   }
 

@@ -194,7 +194,7 @@ class Tally {
       firstConflict: this.#firstConflict,
       columns: this.#columns,
       absent: new Set(this.#watched.filter((column) => !this.#held.has(column))),
-      keeps: (ordinal) => this.#chosen.has(ordinal),
+      keeps: membership(this.#chosen),
       repeated: this.#repeated
     }
   }
@@ -227,6 +227,12 @@ class Tally {
     return { bySource, nameCounts, available: total(present) }
   }
 }
+
+/** A function of its own, so that the second reading holds the set alone and not the whole tally. */
+const membership =
+  (chosen: Bits) =>
+  (ordinal: number): boolean =>
+    chosen.has(ordinal)
 
 /** Rows kept by source and label; of multi-label tasks by label number. */
 interface Choice {
