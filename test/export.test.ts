@@ -93,7 +93,7 @@ describe("hone export", () => {
     expect([...new Set(stages.map(({ step }) => step))]).toEqual([...steps, "published"])
     expect(stages.find(({ step }) => step === "reviews")!.preimage.sources).toHaveProperty(["source", "digest"])
     const card = readFileSync(join(folder, "README.md"), "utf8")
-    for (const words of ["# Film reviews, good or bad", "bag of words", "| accuracy |", "training rows"]) expect(card).toContain(words)
+    for (const words of ["# Film reviews, good or bad", "| this model |", "| accuracy |", "| training rows |"]) expect(card).toContain(words)
     for (const words of [text, card]) expect(words).not.toMatch(/hone-test-|\/tmp|\/home|imdb/u)
   })
 
