@@ -34,6 +34,8 @@ export interface Network {
   readonly initializer_range: number
   /** Makes its feeds, and logits from them. */
   readonly forward: (context: NetworkContext) => NetworkOutput
+  /** What adapters make of a context: for whoever builds parts of the network without `forward`. */
+  readonly adapted?: (context: NetworkContext) => NetworkContext
   /** Turns feeds as Hugging Face takes them into what `forward` fed: shifted labels, decoder inputs. */
   readonly prepare?: (feeds: Feeds) => Feeds
 }

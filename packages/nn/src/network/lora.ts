@@ -2,7 +2,7 @@ import type { WeightSpec } from "../models/bert/weights.ts"
 import { dropout } from "../ops/dropout.ts"
 import { lowRank } from "../ops/lowRank.ts"
 import { Philox } from "../random/philox.ts"
-import type { Network } from "./Network.ts"
+import type { Network, NetworkContext } from "./Network.ts"
 
 /** Adapters of low rank, by the names that peft's adapter_config.json gives these. */
 export interface LoraOptions {
@@ -86,31 +86,40 @@ export const trainsInLora =
  */
 export function withLora<N extends Network>(network: N, options: LoraOptions): N {
   const layers = adaptedLayers(network, options)
-  const sites = new Map(layers.map(({ layer }, index) => [layer, FIRST_SITE + index]))
-  const scale = loraScale(options)
-  const adapters = adapterSpecs(layers, options)
   return {
     ...network,
-    parameters: [...network.parameters, ...adapters],
+    parameters: [...network.parameters, ...adapterSpecs(layers, options)],
+    adapted: (context) => adaptContext(context, layers, options, () => undefined),
     forward: (context) => {
-      const { g } = context
       const met = new Set<string>()
-      const output = network.forward({
-        ...context,
-        adapt: (layer, x, y) => {
-          const site = sites.get(layer)
-          const before = context.adapt(layer, x, y)
-          if (site === undefined) return before
-          met.add(layer)
-          const place = context.dropoutAt(options.lora_dropout, layer, site)
-          const kept = place === undefined ? x : dropout(g, { x }, place).y
-          const a = context.weight(nameA(layer))
-          return lowRank(g, { y: before, x: kept, a, b: context.weight(nameB(layer)) }, { scale }).sum
-        }
-      })
+      const output = network.forward(adaptContext(context, layers, options, (layer) => met.add(layer)))
       const missed = layers.find(({ layer }) => !met.has(layer))
       if (missed !== undefined) throw new BadAdapter(missed.layer, "is no dense layer")
       return output
+    }
+  }
+}
+
+/** A context whose dense layers have adapters; `meet` hears of each that is built. */
+function adaptContext(
+  context: NetworkContext,
+  layers: ReadonlyArray<Adapted>,
+  options: LoraOptions,
+  meet: (layer: string) => unknown
+): NetworkContext {
+  const { dropoutAt, g, weight } = context
+  const sites = new Map(layers.map(({ layer }, index) => [layer, FIRST_SITE + index]))
+  const scale = loraScale(options)
+  return {
+    ...context,
+    adapt: (layer, x, plain) => {
+      const y = context.adapt(layer, x, plain)
+      const site = sites.get(layer)
+      if (site === undefined) return y
+      meet(layer)
+      const place = dropoutAt(options.lora_dropout, layer, site)
+      const kept = place === undefined ? x : dropout(g, { x }, place).y
+      return lowRank(g, { y, x: kept, a: weight(nameA(layer)), b: weight(nameB(layer)) }, { scale }).sum
     }
   }
 }

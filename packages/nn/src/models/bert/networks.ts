@@ -1,4 +1,5 @@
 import type { Tensor } from "../../graph/Graph.ts"
+import { embedding } from "../../ops/embedding.ts"
 import { gelu } from "../../ops/gelu.ts"
 import { biasAdd } from "../../ops/biasAdd.ts"
 import { dense, dropped, denseSpecs, layerNormOf, normSpecs } from "../../network/layers.ts"
@@ -85,8 +86,13 @@ export function bertForTokens(config: BertConfig, labels: number): Network {
 
 const TRANSFORM = "cls.predictions.transform"
 
+export interface MaskedLmOptions {
+  /** Logits of some tokens alone: feeds `positions` int32 [M], each a row times the length plus a place. Labels are then [M]. */
+  readonly at: "all" | "positions"
+}
+
 /** BertForMaskedLM: which token stood there, by a head that shares the word embeddings. */
-export function bertForMaskedLm(config: BertConfig): Network {
+export function bertForMaskedLm(config: BertConfig, { at }: MaskedLmOptions = { at: "all" }): Network {
   const { hidden_size: C, vocab_size: V } = config
   return {
     parameters: [
@@ -99,13 +105,14 @@ export function bertForMaskedLm(config: BertConfig): Network {
     initializer_range: config.initializer_range,
     forward: (c) => {
       const { g, weight } = c
-      const { x } = encode(c, config)
+      const { x: all } = encode(c, config)
+      const x = at === "all" ? all : embedding(g, { table: all }, { indices: g.feed("positions", "int32", ["masked"]) }).y
       return g.scope("head", () => {
         const turned = gelu(g, { x: dense(c, `${TRANSFORM}.dense`, x) }).y
         const normal = layerNormOf(c, `${TRANSFORM}.LayerNorm`, turned, config.layer_norm_eps)
         const scores = project(g, { x: normal, weight: weight("bert.embeddings.word_embeddings.weight") }).y
         const { y } = biasAdd(g, { x: scores, bias: weight("cls.predictions.bias") })
-        return { logits: y, labelShape: ["batch", "length"] }
+        return { logits: y, labelShape: at === "all" ? ["batch", "length"] : ["masked"] }
       })
     }
   }

@@ -8,10 +8,11 @@ import { biasOf, causalBias } from "../../ops/causalBias.ts"
 import { embedding } from "../../ops/embedding.ts"
 import { geluTanh } from "../../ops/geluTanh.ts"
 import { groupedAttention, placedAttention } from "../../ops/groupedAttention.ts"
-import { multiply, scaled } from "../../ops/multiply.ts"
+import { multiply } from "../../ops/multiply.ts"
 import { project } from "../../ops/project.ts"
 import { relativeBias } from "../../ops/relativeBias.ts"
 import { relu } from "../../ops/relu.ts"
+import { scaled } from "../../ops/scaled.ts"
 import { IGNORED } from "../../ops/softmaxCrossEntropy.ts"
 import type { Keys } from "../decoder.ts"
 import type { T5Config } from "./config.ts"
@@ -112,8 +113,7 @@ class Stack {
     const { g } = this.#c
     const name = `${layer}.EncDecAttention`
     const q = this.#head(name, "q", this.norm(`${layer}.layer_norm`, x))
-    const make = () => ({ k: this.#head(name, "k", encoded!), v: this.#head(name, "v", encoded!) })
-    const { k, v } = across.recall(block, make)
+    const { k, v } = across.recall(block, () => acrossKeys(this.#c, block, encoded!))
     const seen = groupedAttention(g, { q, k, v }, this.#options(rows, across.keys, across.bias, layer)).y
     return add(g, { a: this.#drop(layer, this.#head(name, "o", seen)), b: x }).y
   }
@@ -135,6 +135,12 @@ class Stack {
   finish(x: Tensor): Tensor {
     return this.#drop(`${this.#name}.final_layer_norm`, this.norm(`${this.#name}.final_layer_norm`, x))
   }
+}
+
+/** Keys and values that a decoder's block looks up in the encoded text. @param encoded float32 [B*S, C] */
+export function acrossKeys(c: NetworkContext, block: number, encoded: Tensor): Keys {
+  const head = (name: string) => denseWithoutBias(c, `decoder.block.${block}.layer.1.EncDecAttention.${name}`, encoded)
+  return { k: head("k"), v: head("v") }
 }
 
 /** Last hidden states [B*T, C] of the text to read. @param inputIds int32 [B*T] */
