@@ -32,7 +32,12 @@ const prompts = [
   [8, 9]
 ]
 
-async function answers(which: typeof network, values: ReadonlyMap<string, Float32Array>, capacity: number, options = {}) {
+async function answers(
+  which: typeof network,
+  values: ReadonlyMap<string, Float32Array>,
+  capacity: number,
+  options = {}
+) {
   const program = generationProgram(which, { batch: 2, capacity })
   const session = await (await openForTest("wasm")).open(program)
   await session.write(values)

@@ -54,7 +54,12 @@ class Writing {
   }
 }
 
-function checkSizes(prompts: ReadonlyArray<ReadonlyArray<number>>, batch: number, needed: number, capacity: number): void {
+function checkSizes(
+  prompts: ReadonlyArray<ReadonlyArray<number>>,
+  batch: number,
+  needed: number,
+  capacity: number
+): void {
   if (prompts.length !== batch) throw new RangeError(`${prompts.length} prompts, and the program is for ${batch}`)
   if (prompts.some((prompt) => prompt.length === 0)) throw new RangeError("a prompt has no tokens")
   if (needed > capacity) throw new RangeError(`${needed} tokens a row are needed, and the memory holds ${capacity}`)

@@ -92,7 +92,10 @@ export function placeOf(g: Builder, slot: Tensor, capacity: number): Tensor {
 }
 
 /** A context that nothing trains in, and the parameters that it has read. */
-export function readingContext(g: Builder, network: Network): { readonly c: NetworkContext; readonly used: () => Array<WeightSpec> } {
+export function readingContext(
+  g: Builder,
+  network: Network
+): { readonly c: NetworkContext; readonly used: () => Array<WeightSpec> } {
   const specs = new Map(network.parameters.map((spec) => [spec.name, spec]))
   const used = new Set<string>()
   const plain: NetworkContext = {

@@ -50,14 +50,19 @@ function encode(graph: Graph, network: T5Network, size: Seq2seqSize) {
   const memory = new Memory(g, "memory", size)
   memory.clear(config.num_decoder_layers, config.num_heads * config.d_kv)
   const source = sourceMemory(g, size)
-  for (let block = 0; block < config.num_decoder_layers; block++) source.fill(block, acrossKeys(c, block, encoded), "length")
+  for (let block = 0; block < config.num_decoder_layers; block++)
+    source.fill(block, acrossKeys(c, block, encoded), "length")
   return {
     function: g.finish({ encoded }, { after: [...memory.changes, ...source.changes] }),
     parameters: used()
   }
 }
 
-function step(graph: Graph, network: T5Network, size: Seq2seqSize): { function: ProgramFunction; parameters: GenerationProgram["parameters"] } {
+function step(
+  graph: Graph,
+  network: T5Network,
+  size: Seq2seqSize
+): { function: ProgramFunction; parameters: GenerationProgram["parameters"] } {
   const { config } = network
   const { batch, capacity, sourceCapacity } = size
   const g = new Builder(graph, "step")

@@ -10,7 +10,13 @@ describe(`decoders give transformers' numbers on ${fastestEngine}`, () => {
 })
 
 it("configs of decoders that would be computed wrongly are refused", () => {
-  const base = { model_type: "llama", hidden_size: 64, num_attention_heads: 4, num_key_value_heads: 2, num_hidden_layers: 2 }
+  const base = {
+    model_type: "llama",
+    hidden_size: 64,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    num_hidden_layers: 2
+  }
   const refused: ReadonlyArray<readonly [object, RegExp]> = [
     [{ ...base, model_type: "phi" }, /model_type/],
     [{ ...base, rope_scaling: { rope_type: "yarn", factor: 4 } }, /"rope_type" is "yarn"/],
@@ -27,11 +33,22 @@ it("configs of decoders that would be computed wrongly are refused", () => {
 })
 
 it("windows follow each family's rule where layers are not typed", () => {
-  const base = { hidden_size: 64, num_attention_heads: 4, num_key_value_heads: 2, num_hidden_layers: 4, sliding_window: 8 }
+  const base = {
+    hidden_size: 64,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    num_hidden_layers: 4,
+    sliding_window: 8
+  }
   const windows = (more: object) => parseLlamaConfig({ ...base, ...more }).windows
   expect(windows({ model_type: "mistral" })).toEqual([8, 8, 8, 8])
   expect(windows({ model_type: "mistral", sliding_window: null })).toEqual([null, null, null, null])
   expect(windows({ model_type: "gemma2" })).toEqual([8, null, 8, null])
-  expect(windows({ model_type: "qwen2", use_sliding_window: true, max_window_layers: 3 })).toEqual([null, null, null, 8])
+  expect(windows({ model_type: "qwen2", use_sliding_window: true, max_window_layers: 3 })).toEqual([
+    null,
+    null,
+    null,
+    8
+  ])
   expect(windows({ model_type: "qwen2" })).toEqual([null, null, null, null])
 })

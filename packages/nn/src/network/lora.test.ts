@@ -65,9 +65,9 @@ it("layers are named by their ends or by a pattern; what names none, or no dense
   expect(() => named(["_proj"])).toThrow("names no layer")
   expect(() => named(["norm"])).toThrow("only matrices are adapted")
   const tables = withLora(network, { ...options, target_modules: ["embed_tokens"] })
-  expect(() => trainingProgram({ network: tables, trainable: trainsInLora(options), optimizer: defaultAdamW, max_grad_norm: 1 })).toThrow(
-    "no dense layer"
-  )
+  expect(() =>
+    trainingProgram({ network: tables, trainable: trainsInLora(options), optimizer: defaultAdamW, max_grad_norm: 1 })
+  ).toThrow("no dense layer")
 })
 
 describe("peft folders", () => {
@@ -75,12 +75,18 @@ describe("peft folders", () => {
     const folder = await mkdtemp(join(tmpdir(), "hone-peft-"))
     try {
       const weights = initialAdapters(network, options, 5)
-      await writePeftFolder(network, folder, { base_model_name_or_path: "some/base", task_type: "CAUSAL_LM", options, weights })
+      await writePeftFolder(network, folder, {
+        base_model_name_or_path: "some/base",
+        task_type: "CAUSAL_LM",
+        options,
+        weights
+      })
       expect(await readPeftFolder(network, folder)).toEqual({ options, weights })
       await using file = await openSafetensors(join(folder, "adapter_model.safetensors"))
       expect(file.tensors.has("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight")).toBe(true)
       const config = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8")) as object
-      const rewrite = (more: object) => writeFile(join(folder, "adapter_config.json"), JSON.stringify({ ...config, ...more }))
+      const rewrite = (more: object) =>
+        writeFile(join(folder, "adapter_config.json"), JSON.stringify({ ...config, ...more }))
       await rewrite({ target_modules: ["q_proj"] })
       await expect(readPeftFolder(network, folder)).rejects.toThrow("has no place in this network")
       await rewrite({ target_modules: ["q_proj", "k_proj", "down_proj"] })

@@ -54,12 +54,18 @@ export function adaptedLayers(network: Pick<Network, "parameters">, options: Lor
   const layers = network.parameters.flatMap(({ name, shape }) => {
     const layer = name.replace(/\.weight$/, "")
     if (layer === name || !isTarget(layer, options)) return []
-    if (shape.length !== 2) throw new BadAdapter(layer, `has a weight of shape [${shape.join(", ")}], and only matrices are adapted`)
+    if (shape.length !== 2)
+      throw new BadAdapter(layer, `has a weight of shape [${shape.join(", ")}], and only matrices are adapted`)
     const [first, second] = shape as readonly [number, number]
-    return [options.fan_in_fan_out ? { layer, inputs: first, outputs: second } : { layer, inputs: second, outputs: first }]
+    return [
+      options.fan_in_fan_out ? { layer, inputs: first, outputs: second } : { layer, inputs: second, outputs: first }
+    ]
   })
   if (layers.length === 0)
-    throw new BadAdapter([options.target_modules].flat().join(", "), "names no layer of this network: see its parameters' names")
+    throw new BadAdapter(
+      [options.target_modules].flat().join(", "),
+      "names no layer of this network: see its parameters' names"
+    )
   return layers
 }
 
@@ -135,7 +141,10 @@ export function initialAdapters(
     const a = new Float32Array(options.r * inputs)
     Philox.fromSeed(seed, index).fillUniform(a)
     const bound = 1 / Math.sqrt(inputs)
-    values.set(nameA(layer), a.map((value) => (2 * value - 1) * bound))
+    values.set(
+      nameA(layer),
+      a.map((value) => (2 * value - 1) * bound)
+    )
     values.set(nameB(layer), new Float32Array(outputs * options.r))
   })
   return values

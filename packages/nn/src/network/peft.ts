@@ -12,7 +12,15 @@ const WEIGHTS = "adapter_model.safetensors"
 const PREFIX = "base_model.model."
 
 /** Switches of peft that change the numbers and are not computed here: they must be off. */
-const switches = ["use_dora", "use_qalora", "use_bdlora", "lora_bias", "layer_replication", "layers_to_transform", "trainable_token_indices"]
+const switches = [
+  "use_dora",
+  "use_qalora",
+  "use_bdlora",
+  "lora_bias",
+  "layer_replication",
+  "layers_to_transform",
+  "trainable_token_indices"
+]
 const emptied = ["rank_pattern", "alpha_pattern", "loftq_config", "target_parameters", "exclude_modules"]
 
 function refuseSwitches(fields: ConfigFields): void {
@@ -40,7 +48,8 @@ export function parsePeftConfig(json: unknown): LoraOptions {
   fields.only({ bias: "none" })
   if (fields.raw("peft_type") !== "LORA") throw new UnsupportedConfig("peft_type", fields.raw("peft_type"), '"LORA"')
   const targets = fields.raw("target_modules")
-  if (targets === "all-linear") throw new UnsupportedConfig("target_modules", targets, "names of layers, or a pattern of them")
+  if (targets === "all-linear")
+    throw new UnsupportedConfig("target_modules", targets, "names of layers, or a pattern of them")
   return {
     r: fields.whole("r", 8),
     lora_alpha: fields.real("lora_alpha", 8, 1e9),
@@ -62,7 +71,10 @@ export interface PeftAdapter {
 /** Names and shapes of what a folder must hold. Heads that are named for other tasks too (`score`) need not be there. */
 function savedSpecs(network: Network, options: LoraOptions) {
   const trains = trainsInLora(options)
-  return [...network.parameters.filter(({ name }) => trains(name)), ...adapterSpecs(adaptedLayers(network, options), options)]
+  return [
+    ...network.parameters.filter(({ name }) => trains(name)),
+    ...adapterSpecs(adaptedLayers(network, options), options)
+  ]
 }
 
 /**
@@ -79,7 +91,10 @@ export async function readPeftFolder(network: Network, folder: string): Promise<
     const found = file.tensors.get(`${PREFIX}${name}`)
     if (found === undefined) throw new BadAdapter(name, `is missing in ${WEIGHTS}`)
     if (found.shape.join() !== shape.join())
-      throw new BadAdapter(name, `has shape [${found.shape.join(", ")}] in ${WEIGHTS}, and must have [${shape.join(", ")}]`)
+      throw new BadAdapter(
+        name,
+        `has shape [${found.shape.join(", ")}] in ${WEIGHTS}, and must have [${shape.join(", ")}]`
+      )
     weights.set(name, await file.read(found.name))
     left.delete(found.name)
   }

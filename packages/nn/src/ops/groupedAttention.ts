@@ -68,7 +68,13 @@ function forward(g: Builder, { k, q, v }: Qkv, position: Tensor | undefined, o: 
 
 type Keep = ReturnType<typeof forward>["keep"]
 
-function backward(g: Builder, y: Tensor, keep: Keep, o: GroupedAttentionOptions, wants: (name: "q" | "k" | "v") => boolean) {
+function backward(
+  g: Builder,
+  y: Tensor,
+  keep: Keep,
+  o: GroupedAttentionOptions,
+  wants: (name: "q" | "k" | "v") => boolean
+) {
   const { capped, dropped, kh, mask, qh, scale, vh, weights } = keep
   const dy = toGroups(g, y, o.queries, o.heads, o)
   const dDropped = perHead(g, g.batchMatmul(dy, vh, false, true), o)

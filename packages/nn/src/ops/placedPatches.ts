@@ -19,7 +19,8 @@ export const placedPatches = operation("placedPatches", {
     { batch }: { readonly batch: Dim }
   ) => {
     const [, count, width] = positions.shape as ReadonlyArray<number>
-    const first = g.add(token, g.fill([batch, 1, width!], 0))
+    const one = [batch, 1, width!]
+    const first = g.add(token, g.fill(one, 0))
     const rows = g.add(g.concat([first, g.reshape(x, [batch, count! - 1, width!])], 1), positions)
     return { outputs: { y: g.reshape(rows, [product([batch, count!]), width!]) }, keep: undefined }
   },

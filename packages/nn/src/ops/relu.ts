@@ -10,6 +10,9 @@ import type { Tensor } from "../graph/Graph.ts"
  * @returns y float32 of the same shape
  */
 export const relu = operation("relu", {
-  forward: (g, { x }: Readonly<Record<"x", Tensor>>) => ({ outputs: { y: g.maximum(x, g.scalar(0)) }, keep: undefined }),
+  forward: (g, { x }: Readonly<Record<"x", Tensor>>) => ({
+    outputs: { y: g.maximum(x, g.scalar(0)) },
+    keep: undefined
+  }),
   backward: (g, { y: dy }, { outputs: { y } }) => ({ x: g.mul(dy, g.cast(g.notEqual(y, g.scalar(0)), "float32")) })
 })

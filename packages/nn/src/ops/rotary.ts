@@ -30,10 +30,7 @@ function turn(g: Builder, x: Tensor, { cos, sin }: Angles, inverse: "" | "invers
   const second = g.slice(split, [0, 0, half], [rows, heads, half])
   const left = inverse === "" ? g.sub : g.add
   const right = inverse === "" ? g.add : g.sub
-  const turned = [
-    left(g.mul(first, cos), g.mul(second, sin)),
-    right(g.mul(second, cos), g.mul(first, sin))
-  ]
+  const turned = [left(g.mul(first, cos), g.mul(second, sin)), right(g.mul(second, cos), g.mul(first, sin))]
   return g.reshape(g.concat(turned, 2), x.shape)
 }
 

@@ -52,7 +52,9 @@ export async function checkDecoderFamily(engine: Engine, family: string): Promis
   const rows = left.length
   const vocabulary = network.decoder.vocab_size
   const size = logits!.length / rows
-  const last = Array.from({ length: rows }, (_, row) => [...logits!.slice((row + 1) * size - vocabulary, (row + 1) * size)])
+  const last = Array.from({ length: rows }, (_, row) => [
+    ...logits!.slice((row + 1) * size - vocabulary, (row + 1) * size)
+  ])
   const expected = flat(logits_last)
   expect(largestDifference(last.flat(), expected), "left padding").toBeLessThan(1e-5 * scaleOf(expected))
   await session.close()

@@ -8,7 +8,16 @@ import { trainingProgram } from "../network/training.ts"
 import { defaultAdamW } from "../train/classifier.ts"
 import { networks } from "./classifierFamilies.ts"
 import { decoderOf } from "./decoderFamilies.ts"
-import { checkGradientProbes, familyFolder, type FamilyGoldens, familyWeights, feedsOf, flat, type Probe, readJson } from "./families.ts"
+import {
+  checkGradientProbes,
+  familyFolder,
+  type FamilyGoldens,
+  familyWeights,
+  feedsOf,
+  flat,
+  type Probe,
+  readJson
+} from "./families.ts"
 import { largestDifference, scaleOf } from "./golden.ts"
 
 interface LoraGoldens {
@@ -62,7 +71,9 @@ export async function checkLoraFamily(engine: Engine, family: string): Promise<v
 
   for (const [step, { loss }] of goldens.steps.entries()) {
     const result = await session.run("train", { ...feeds, count, learning_rate: 1e-3, optimizer_step: step + 1 })
-    expect(Math.abs(result["loss"]![0]! - loss), `loss at step ${step}`).toBeLessThan(step === 0 ? 1e-5 * Math.max(1, loss) : 1e-3)
+    expect(Math.abs(result["loss"]![0]! - loss), `loss at step ${step}`).toBeLessThan(
+      step === 0 ? 1e-5 * Math.max(1, loss) : 1e-3
+    )
   }
   for (const [name, values] of await session.read(base.keys()))
     if (!program.trainable.includes(name)) expect(values, name).toEqual(base.get(name))
@@ -76,7 +87,9 @@ export async function checkLoraFamily(engine: Engine, family: string): Promise<v
   const adapted = (await session.run("eval", feeds))["logits"]!
   expect(largestDifference(adapted, expected), "adapted logits").toBeLessThan(1e-5 * scaleOf(expected))
   await session.close()
-  const merged = await engine.open(trainingProgram({ network: plain, trainable: () => true, optimizer: defaultAdamW, max_grad_norm: null }))
+  const merged = await engine.open(
+    trainingProgram({ network: plain, trainable: () => true, optimizer: defaultAdamW, max_grad_norm: null })
+  )
   await merged.write(mergeLora(plain, start.options, tuned))
   const { logits } = await merged.run("eval", feeds)
   expect(largestDifference(logits!, expected), "merged logits").toBeLessThan(1e-5 * scaleOf(expected))

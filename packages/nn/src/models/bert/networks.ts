@@ -43,7 +43,10 @@ export function bertContext(c: NetworkContext, config: BertConfig, prefix: (name
 }
 
 /** Feeds `input_ids`, `attention_mask`, `token_type_ids`, all int32 [B, T]; the last hidden state [B*T, C]. */
-function encode(c: NetworkContext, config: BertConfig): { readonly b: BertContext; readonly rows: Rows; readonly x: Tensor } {
+function encode(
+  c: NetworkContext,
+  config: BertConfig
+): { readonly b: BertContext; readonly rows: Rows; readonly x: Tensor } {
   const { g } = c
   const shape = ["batch", "length"]
   const b = bertContext(c, config, prefixed)
@@ -106,7 +109,8 @@ export function bertForMaskedLm(config: BertConfig, { at }: MaskedLmOptions = { 
     forward: (c) => {
       const { g, weight } = c
       const { x: all } = encode(c, config)
-      const x = at === "all" ? all : embedding(g, { table: all }, { indices: g.feed("positions", "int32", ["masked"]) }).y
+      const x =
+        at === "all" ? all : embedding(g, { table: all }, { indices: g.feed("positions", "int32", ["masked"]) }).y
       return g.scope("head", () => {
         const turned = gelu(g, { x: dense(c, `${TRANSFORM}.dense`, x) }).y
         const normal = layerNormOf(c, `${TRANSFORM}.LayerNorm`, turned, config.layer_norm_eps)
@@ -117,4 +121,3 @@ export function bertForMaskedLm(config: BertConfig, { at }: MaskedLmOptions = { 
     }
   }
 }
-

@@ -43,10 +43,7 @@ const families: ReadonlyArray<Family> = [
 ]
 
 /** A random BertForSequenceClassification: padding, two token types, a `bert.` prefix, weights that no symmetry hides. */
-async function loadTiny(
-  { folder, head }: Family,
-  config: BertConfig
-): Promise<ReadonlyMap<string, Float32Array>> {
+async function loadTiny({ folder, head }: Family, config: BertConfig): Promise<ReadonlyMap<string, Float32Array>> {
   await using file = await openSafetensors(fileURLToPath(goldenPath(`tiny-families/${folder}/model.safetensors`)))
   const match = matchWeights(classifierModelWeights(config, head), file.tensors.values())
   expect(match).toMatchObject({ missing: [], leftOver: [], wrongShape: [] })

@@ -50,7 +50,9 @@ function block(c: NetworkContext, config: Gpt2Config, rows: DecoderRows, layer: 
   const width = config.scale_attn_weights ? 1 / Math.sqrt(n_embd / heads) : 1
   const scale = config.scale_attn_by_inverse_layer_idx ? width / (layer + 1) : width
   return g.scope(prefix, () => {
-    const parts = splitThirds(g, { x: denseConv1d(c, `${prefix}.attn.c_attn`, layerNormOf(c, `${prefix}.ln_1`, x, eps)) })
+    const parts = splitThirds(g, {
+      x: denseConv1d(c, `${prefix}.attn.c_attn`, layerNormOf(c, `${prefix}.ln_1`, x, eps))
+    })
     const dropout = c.dropoutAt(config.attn_pdrop, prefix, site)
     const seen = attend(c, rows, layer, parts, { heads, keyHeads: heads, scale, dropout, window: null })
     const mixed = dropped(c, resid_pdrop, prefix, site + 1, denseConv1d(c, `${prefix}.attn.c_proj`, seen))

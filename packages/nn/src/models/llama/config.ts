@@ -38,16 +38,53 @@ export interface LlamaConfig {
 
 /** Where the families' defaults differ. Source: transformers' configuration classes. */
 const defaults: Readonly<Record<Family, Readonly<Record<string, number>>>> = {
-  llama: { vocab_size: 32000, hidden_size: 4096, intermediate_size: 11008, num_hidden_layers: 32, num_attention_heads: 32 },
-  mistral: { vocab_size: 32000, hidden_size: 4096, intermediate_size: 14336, num_hidden_layers: 32, num_attention_heads: 32, num_key_value_heads: 8 },
-  qwen2: { vocab_size: 151936, hidden_size: 4096, intermediate_size: 22016, num_hidden_layers: 32, num_attention_heads: 32, num_key_value_heads: 32 },
-  qwen3: { vocab_size: 151936, hidden_size: 4096, intermediate_size: 22016, num_hidden_layers: 32, num_attention_heads: 32, num_key_value_heads: 32, head_dim: 128 },
-  gemma2: { vocab_size: 256000, hidden_size: 2304, intermediate_size: 9216, num_hidden_layers: 26, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256 }
+  llama: {
+    vocab_size: 32000,
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    num_hidden_layers: 32,
+    num_attention_heads: 32
+  },
+  mistral: {
+    vocab_size: 32000,
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 8
+  },
+  qwen2: {
+    vocab_size: 151936,
+    hidden_size: 4096,
+    intermediate_size: 22016,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 32
+  },
+  qwen3: {
+    vocab_size: 151936,
+    hidden_size: 4096,
+    intermediate_size: 22016,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 32,
+    head_dim: 128
+  },
+  gemma2: {
+    vocab_size: 256000,
+    hidden_size: 2304,
+    intermediate_size: 9216,
+    num_hidden_layers: 26,
+    num_attention_heads: 8,
+    num_key_value_heads: 4,
+    head_dim: 256
+  }
 }
 
 /** Which layers look through a window: `layer_types` as version 5 writes them, else by the family's rule in version 4. */
 function windowsOf(fields: ConfigFields, family: Family, layers: number): Array<number | null> {
-  const slides = family === "mistral" || family === "gemma2" || (family !== "llama" && fields.flag("use_sliding_window", false))
+  const slides =
+    family === "mistral" || family === "gemma2" || (family !== "llama" && fields.flag("use_sliding_window", false))
   const fallback = family === "llama" || fields.raw("sliding_window") !== undefined ? undefined : 4096
   const unset = family === "mistral" && fields.raw("sliding_window") === undefined
   const window = slides && !unset ? fields.whole("sliding_window", fallback) : null

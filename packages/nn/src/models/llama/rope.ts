@@ -24,10 +24,15 @@ export function parseRope(fields: ConfigFields): RopeConfig {
   const given = fields.raw("rope_parameters") ?? fields.raw("rope_scaling")
   if (given === undefined) return { kind: "default", theta: fields.real("rope_theta", 1e4, MOST) }
   const rope = new ConfigFields(given)
-  const theta = rope.raw("rope_theta") === undefined ? fields.real("rope_theta", 1e4, MOST) : rope.real("rope_theta", 0, MOST)
+  const theta =
+    rope.raw("rope_theta") === undefined ? fields.real("rope_theta", 1e4, MOST) : rope.real("rope_theta", 0, MOST)
   rope.only({ partial_rotary_factor: 1 })
   const kinds = ["default", "linear", "llama3"] as const
-  const kind = rope.choice<RopeConfig["kind"]>(rope.raw("rope_type") === undefined ? "type" : "rope_type", "default", kinds)
+  const kind = rope.choice<RopeConfig["kind"]>(
+    rope.raw("rope_type") === undefined ? "type" : "rope_type",
+    "default",
+    kinds
+  )
   switch (kind) {
     case "default":
       return { kind, theta }

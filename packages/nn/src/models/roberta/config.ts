@@ -13,7 +13,12 @@ export type RobertaConfig = BertConfig
 export function parseRobertaConfig(json: unknown): RobertaConfig {
   const fields = new ConfigFields(json)
   fields.modelType("roberta", "xlm-roberta", "camembert")
-  fields.only({ hidden_act: "gelu", position_embedding_type: "absolute", is_decoder: false, add_cross_attention: false })
+  fields.only({
+    hidden_act: "gelu",
+    position_embedding_type: "absolute",
+    is_decoder: false,
+    add_cross_attention: false
+  })
   const hidden = fields.whole("hidden_size", 768)
   const heads = fields.whole("num_attention_heads", 12)
   fields.divides(heads, hidden, "num_attention_heads")
@@ -29,7 +34,8 @@ export function parseRobertaConfig(json: unknown): RobertaConfig {
     initializer_range: fields.real("initializer_range", 0.02, 100),
     hidden_dropout_prob: fields.real("hidden_dropout_prob", 0.1, 0.99),
     attention_probs_dropout_prob: fields.real("attention_probs_dropout_prob", 0.1, 0.99),
-    classifier_dropout: fields.raw("classifier_dropout") === undefined ? null : fields.real("classifier_dropout", 0, 0.99),
+    classifier_dropout:
+      fields.raw("classifier_dropout") === undefined ? null : fields.real("classifier_dropout", 0, 0.99),
     pad_token_id: fields.real("pad_token_id", 1, 2 ** 31 - 1)
   }
   if (config.max_position_embeddings <= config.pad_token_id + 1)

@@ -45,7 +45,12 @@ function embed(c: NetworkContext, config: RobertaConfig, inputIds: Tensor): Tens
     const typed = addFirstRow(g, { x: words, table: table("token_type_embeddings") }).y
     const positions = positionsOf(c, inputIds, config.pad_token_id)
     const placed = embedding(g, { table: table("position_embeddings") }, { indices: positions }).y
-    const normal = layerNormOf(c, "roberta.embeddings.LayerNorm", add(g, { a: typed, b: placed }).y, config.layer_norm_eps)
+    const normal = layerNormOf(
+      c,
+      "roberta.embeddings.LayerNorm",
+      add(g, { a: typed, b: placed }).y,
+      config.layer_norm_eps
+    )
     return dropped(c, config.hidden_dropout_prob, "roberta.embeddings", 0, normal)
   })
 }

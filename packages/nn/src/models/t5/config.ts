@@ -51,6 +51,10 @@ export function parseT5Config(json: unknown): T5Config {
     // Version 4 knew no such field: who shares the table with the head scales.
     scale_decoder_outputs: fields.flag("scale_decoder_outputs", tied),
     pad_token_id: fields.real("pad_token_id", 0, 2 ** 31 - 1),
-    decoder_start_token_id: fields.real("decoder_start_token_id", fields.real("pad_token_id", 0, 2 ** 31 - 1), 2 ** 31 - 1)
+    decoder_start_token_id: fields.real(
+      "decoder_start_token_id",
+      fields.real("pad_token_id", 0, 2 ** 31 - 1),
+      2 ** 31 - 1
+    )
   }
 }

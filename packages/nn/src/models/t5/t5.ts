@@ -109,7 +109,14 @@ class Stack {
   }
 
   /** Attention over the encoded text. */
-  lookAcross(layer: string, block: number, rows: StackRows, across: Across, encoded: Tensor | undefined, x: Tensor): Tensor {
+  lookAcross(
+    layer: string,
+    block: number,
+    rows: StackRows,
+    across: Across,
+    encoded: Tensor | undefined,
+    x: Tensor
+  ): Tensor {
     const { g } = this.#c
     const name = `${layer}.EncDecAttention`
     const q = this.#head(name, "q", this.norm(`${layer}.layer_norm`, x))
@@ -237,7 +244,14 @@ export function t5(config: T5Config): T5Network {
       const encoded = t5Encode(c, config, rows, g.reshape(ids, ["batch*length"]))
       const places = g.range("target")
       const bias = causalBias(g, places, "target", null)
-      const own: StackRows = { batch: "batch", length: "target", keys: "target", places, bias, remember: (_, made) => made }
+      const own: StackRows = {
+        batch: "batch",
+        length: "target",
+        keys: "target",
+        places,
+        bias,
+        remember: (_, made) => made
+      }
       const across: Across = { keys: "length", bias: rows.bias, recall: (_, make) => make() }
       const logits = t5Decode(c, config, own, across, g.reshape(written, ["batch*target"]), encoded)
       return { logits, labelShape: ["batch", "target"] }

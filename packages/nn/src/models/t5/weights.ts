@@ -21,7 +21,11 @@ function feedForwardSpecs({ d_ff, d_model, feed_forward_proj }: T5Config, layer:
 function blockSpecs(config: T5Config, stack: "encoder" | "decoder", block: number): Array<WeightSpec> {
   const prefix = `${stack}.block.${block}.layer`
   const { d_model, num_heads, relative_attention_num_buckets } = config
-  const table = weightSpec(`${prefix}.0.SelfAttention.relative_attention_bias`, relative_attention_num_buckets, num_heads)
+  const table = weightSpec(
+    `${prefix}.0.SelfAttention.relative_attention_bias`,
+    relative_attention_num_buckets,
+    num_heads
+  )
   const cross =
     stack === "decoder"
       ? [...attentionSpecs(config, `${prefix}.1.EncDecAttention`), weightSpec(`${prefix}.1.layer_norm`, d_model)]

@@ -96,9 +96,19 @@ export function vitForImages(config: VitConfig, labels: number): Network {
       const pixels = g.feed("pixel_values", "float32", ["batch", num_channels, image_size, image_size])
       const bias = g.graph.constant("float32", [1, 1, 1, 1], [0])
       let x = g.scope("embeddings", () => {
-        const patches = patchEmbedding(g, { weight: weight(`${PATCHES}.weight`), bias: weight(`${PATCHES}.bias`) }, { pixels })
+        const patches = patchEmbedding(
+          g,
+          { weight: weight(`${PATCHES}.weight`), bias: weight(`${PATCHES}.bias`) },
+          { pixels }
+        )
         const parts = { x: patches.y, token: weight(TOKEN), positions: weight(POSITIONS) }
-        return dropped(c, config.hidden_dropout_prob, "vit.embeddings", 0, placedPatches(g, parts, { batch: "batch" }).y)
+        return dropped(
+          c,
+          config.hidden_dropout_prob,
+          "vit.embeddings",
+          0,
+          placedPatches(g, parts, { batch: "batch" }).y
+        )
       })
       for (let index = 0; index < config.num_hidden_layers; index++) x = block(c, config, bias, index, x)
       return g.scope("head", () => {

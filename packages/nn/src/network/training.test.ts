@@ -1,0 +1,147 @@
+import { describe, expect, it } from "vitest"
+import type { Session } from "../engines/Engine.ts"
+import type { Feeds } from "../graph/Program.ts"
+import { costsOf } from "../graph/costs.ts"
+import { supervisedTokens } from "../models/decoder.ts"
+import { parseGpt2Config } from "../models/gpt2/config.ts"
+import { gpt2 } from "../models/gpt2/gpt2.ts"
+import { parseLlamaConfig } from "../models/llama/config.ts"
+import { llama } from "../models/llama/llama.ts"
+import { parseT5Config } from "../models/t5/config.ts"
+import { t5 } from "../models/t5/t5.ts"
+import { openForTest } from "../testing/engines.ts"
+import { largestDifference, matrix } from "../testing/golden.ts"
+import { defaultAdamW } from "../train/classifier.ts"
+import { initialParameters, type Network, vectorsOf } from "./Network.ts"
+import { trainingProgram, type TrainingOptions } from "./training.ts"
+
+const decoder = { vocab_size: 40, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 4, initializer_range: 0.2 }
+const networks: Readonly<Record<string, Network>> = {
+  gpt2: gpt2(parseGpt2Config({ model_type: "gpt2", ...decoder })),
+  gemma2: llama(
+    parseLlamaConfig({
+      model_type: "gemma2",
+      vocab_size: 40,
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+      head_dim: 8,
+      sliding_window: 3,
+      attn_logit_softcapping: 5,
+      final_logit_softcapping: 10,
+      initializer_range: 0.2
+    })
+  ),
+  t5: t5(
+    parseT5Config({
+      model_type: "t5",
+      vocab_size: 40,
+      d_model: 16,
+      d_kv: 4,
+      d_ff: 24,
+      num_layers: 2,
+      num_heads: 4,
+      relative_attention_num_buckets: 8,
+      relative_attention_max_distance: 10
+    })
+  )
+}
+
+const texts = [
+  [4, 9, 17, 3, 28, 31],
+  [7, 7, 2, 30],
+  [11, 38, 5, 6, 1]
+]
+
+/** Rows padded to `width`, whose labels are themselves. */
+function batch(rows: ReadonlyArray<number>, width: number): Feeds {
+  const padded = (fill: number, inside: (ids: ReadonlyArray<number>) => ReadonlyArray<number>) =>
+    matrix(
+      rows.map((row) => [...inside(texts[row]!), ...Array.from({ length: width - texts[row]!.length }, () => fill)])
+    )
+  return {
+    input_ids: padded(0, (ids) => ids),
+    attention_mask: padded(0, (ids) => ids.map(() => 1)),
+    labels: padded(-100, (ids) => ids)
+  }
+}
+
+const optimizer = { ...defaultAdamW, weight_decay: 0.1 }
+
+async function start(network: Network, more: Partial<TrainingOptions> = {}): Promise<Session> {
+  const program = trainingProgram({ network, trainable: () => true, optimizer, max_grad_norm: 1, ...more })
+  const session = await (await openForTest("wasm")).open(program)
+  await session.write(initialParameters(network, network.parameters, 3))
+  await session.run("init_optimizer", {})
+  return session
+}
+
+const seeds = { seed: Int32Array.of(1, 2) }
+
+describe.each(Object.entries(networks))("training %s", (name, network) => {
+  const count = texts.flat().length - (name === "t5" ? 0 : texts.length)
+  // Dropout draws other masks for other shapes.
+  const still = {
+    ...network,
+    forward: (c: Parameters<Network["forward"]>[0]) => network.forward({ ...c, dropoutAt: () => undefined })
+  }
+
+  it("micro-batches add up to the gradients of one batch", async () => {
+    const session = await start(still, { accumulation: true, gradients: true })
+    const whole = await session.run("gradients", { ...batch([0, 1, 2], 6), count })
+    for (const rows of [[0], [1, 2]]) await session.run("accumulate", { ...batch(rows, 6), count })
+    for (const [parameter, expected] of Object.entries(whole)) {
+      const sums = (await session.read([`accumulated/${parameter}`])).get(`accumulated/${parameter}`)!
+      const largest = (expected as Float32Array).reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+      // The bias of keys has none but rounding's: softmax ignores it.
+      if (largest > 1e-7) expect(largestDifference(sums, [...expected]), parameter).toBeLessThan(1e-5 * largest)
+    }
+    await session.close()
+  })
+
+  it("padding changes nothing", async () => {
+    const session = await start(network)
+    const sum = async (width: number) =>
+      ((await session.run("eval", batch([0, 1, 2], width)))["losses"] as Float32Array).reduce((a, b) => a + b, 0)
+    const narrow = await sum(6)
+    expect(Math.abs((await sum(11)) - narrow)).toBeLessThan(1e-4 * narrow)
+    await session.close()
+  })
+
+  it("what does not train keeps its bytes, and what trains learns", async () => {
+    const vectors = vectorsOf(network)
+    const session = await start(network, { trainable: (parameter) => !vectors(parameter) })
+    const before = initialParameters(network, network.parameters, 3)
+    const lossAt = async (step: number) => {
+      const feeds = { ...batch([0, 1, 2], 6), ...seeds, count, learning_rate: 2e-2, optimizer_step: step }
+      return (await session.run("train", feeds))["loss"]![0]!
+    }
+    const first = await lossAt(1)
+    for (let step = 2; step <= 30; step++) await lossAt(step)
+    expect(await lossAt(31)).toBeLessThan(first / 2)
+    const after = await session.read(before.keys())
+    for (const [parameter, values] of before) {
+      if (vectors(parameter)) expect(after.get(parameter), parameter).toEqual(values)
+      else expect(largestDifference(after.get(parameter)!, [...values]), parameter).toBeGreaterThan(0)
+    }
+    await session.close()
+  })
+})
+
+it("a causal model's first labels are not counted, since nothing stands in front of them", () => {
+  expect(supervisedTokens([5, 6, -100, 5, 7, 8], 3)).toBe(3)
+})
+
+it("the products of a decoder's forward pass cost what is counted by hand", () => {
+  const program = trainingProgram({ network: networks["gemma2"]!, trainable: () => true, optimizer, max_grad_norm: 1 })
+  const [B, T, C, F, V, layers] = [2, 5, 16, 24, 40, 2]
+  const [queries, keys, heads, size] = [32, 16, 4, 8]
+  const dense = C * queries + 2 * C * keys + queries * C + 3 * C * F
+  const scores = 2 * heads * T * size
+  const positions = B * T * T
+  expect(costsOf(program, "predict", { batch: B, length: T }).matmulFlops).toBe(
+    2 * (B * T * (layers * (dense + scores) + C * V) + positions)
+  )
+})
