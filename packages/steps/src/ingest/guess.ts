@@ -9,7 +9,9 @@ export interface Guess {
 
 type Rows = ReadonlyArray<Readonly<Record<string, unknown>>>
 
-const labelNames = ["label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "tag", "tags", "score", "rating", "y", "s"]
+const labelNames = ["label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "tag", "tags", "score", "rating", "emotion", "genre", "team", "spam", "y", "s"]
+/** What is told about a row rather than asked of it. */
+const aboutNames = ["id", "lang", "language", "split", "part", "set", "fold", "date", "year", "month", "day", "time", "source", "url", "author", "user", "version", "file"]
 const textNames = ["text", "sentence", "content", "body", "review", "comment", "message", "tweet", "description", "title", "document", "t"]
 const pairNames: ReadonlyArray<readonly [string, string]> = [
   ["text_a", "text_b"], ["sentence1", "sentence2"], ["premise", "hypothesis"], ["question1", "question2"], ["question", "passage"],
@@ -92,7 +94,8 @@ const labelOf = (columns: ReadonlyArray<string>, rows: Rows): string | undefined
   if (usual !== undefined) return usual
   const counts = columns.map((column) => ({ column, values: held(rows, column) })).filter(({ values }) => values.length > 1)
   const repeating = counts.map(({ column, values }) => ({ column, distinct: new Set(values.map(String)).size, rows: values.length }))
-  return repeating.filter(({ distinct, rows }) => distinct > 1 && distinct <= rows / 2 && distinct <= 100).sort((a, b) => a.distinct - b.distinct)[0]?.column
+  const likely = repeating.filter(({ column }) => !aboutNames.includes(column.toLowerCase()))
+  return likely.filter(({ distinct, rows }) => distinct > 1 && distinct <= rows / 2 && distinct <= 100).sort((a, b) => a.distinct - b.distinct)[0]?.column
 }
 
 /** `task: text-classification, columns: { text: t, label: s }`, as it is written into a pipeline. */
