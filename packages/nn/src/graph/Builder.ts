@@ -295,8 +295,8 @@ export class Builder {
   }
 
   /** Rows of `x` [N, C] added up by `ids` int32 [N] into `segments` rows. */
-  segmentSum(x: Tensor, ids: Tensor, segments: number): Tensor {
-    return this.#one("UnsortedSegmentSum", [x, ids, this.int(segments)], { shape: [segments, ...x.shape.slice(1)] })
+  segmentSum(x: Tensor, ids: Tensor, segments: Dim): Tensor {
+    return this.#one("UnsortedSegmentSum", [x, ids, this.size(segments)], { shape: [segments, ...x.shape.slice(1)] })
   }
 
   // Updates

@@ -19,7 +19,7 @@ export const embedding = operation("embedding", {
     keep: undefined
   }),
   backward: (g, { y: dy }, { inputs: { table } }, { indices }) => ({
-    table: g.segmentSum(dy, indices, Number(table.shape[0]))
+    table: g.segmentSum(dy, indices, table.shape[0]!)
   })
 })
 

@@ -1,5 +1,5 @@
-/** A pseudo-random number generator with 32 bits of state (mulberry32): for orders, never for weights or dropout. */
-const generator = (seed: number): (() => number) => {
+/** A pseudo-random number generator with 32 bits of state (mulberry32): for orders and masks, never for weights or dropout. */
+export const generator = (seed: number): (() => number) => {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -9,7 +9,7 @@ const generator = (seed: number): (() => number) => {
   }
 }
 
-const shuffle = <A>(items: Array<A>, random: () => number): Array<A> => {
+export const shuffle = <A>(items: Array<A>, random: () => number): Array<A> => {
   for (let last = items.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1))
     const kept = items[last]!

@@ -2,21 +2,20 @@ import type { ClassifierProgram, Feeds, Session } from "@hone/nn"
 import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
 import { breathe } from "../tensors/engine.ts"
 import type { TrainingState } from "./checkpoint.ts"
-import type { Examples } from "../tensors/examples.ts"
-import { targetFeed } from "../tensors/targets.ts"
 import { bestOf, type HistoryRow } from "./history.ts"
-import type { TrainingObjective } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
+import type { TrainingRows, ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 
 export interface TrainerOptions {
   readonly session: Session
-  readonly program: ClassifierProgram
+  readonly program: Pick<ClassifierProgram, "functions" | "optimizerState" | "trainable">
   readonly params: TrainParams
   readonly plan: TrainingPlan
-  readonly objective: TrainingObjective
-  readonly train: Examples
-  readonly validation: Examples | undefined
+  /** What the engine's losses are multiplied with before they are told: a regression trains in another unit than its targets'. */
+  readonly lossUnit: number
+  readonly train: TrainingRows
+  readonly validation: ValidationRows | undefined
   /** uint32: orders and dropout are functions of it and of the step. */
   readonly seed: number
 }
@@ -109,7 +108,7 @@ export class Trainer {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
       part: "train",
-      loss: loss * this.#lossUnit(),
+      loss: loss * this.#options.lossUnit,
       accuracy: null,
       learning_rate: learningRate,
       grad_norm: gradNorm
@@ -119,30 +118,23 @@ export class Trainer {
   }
 
   /** Mean loss and accuracy over the validation rows; keeps the weights where they are the best so far. */
-  async evaluate(validation: Examples): Promise<HistoryRow> {
-    const { params, plan, program, session } = this.#options
+  async evaluate(validation: ValidationRows): Promise<HistoryRow> {
+    const { lossUnit, params, plan, program, session } = this.#options
+    const { count } = validation
     let loss = 0
     let right = 0
-    const classes = validation.targets.kind === "classes" ? validation.targets.classes : undefined
     for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
-      const labels = targetFeed(validation.targets, rows)
-      const { logits, losses } = (await session.run("eval", { ...validation.feeds(rows), labels })) as Record<
-        string,
-        Float32Array
-      >
-      rows.forEach((_, at) => {
-        loss += losses![at]!
-        if (classes !== undefined) right += argmax(logits!, at, logits!.length / rows.length) === classes[rows[at]!] ? 1 : 0
-      })
+      const { logits, losses } = (await session.run("eval", validation.feeds(rows))) as Record<string, Float32Array>
+      for (const value of losses!) loss += value
+      right += validation.right?.(rows, logits!) ?? 0
       await breathe()
     }
-    const count = validation.rowIds.length
     const row: HistoryRow = {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
       part: "validation",
-      loss: (loss / count) * this.#lossUnit(),
-      accuracy: classes === undefined ? null : right / count,
+      loss: (loss / count) * lossUnit,
+      accuracy: validation.right === null ? null : right / count,
       learning_rate: null,
       grad_norm: null
     }
@@ -154,11 +146,6 @@ export class Trainer {
   /** The weights as they are now. */
   weights(): Promise<Map<string, Float32Array>> {
     return this.#options.session.read(this.#options.program.trainable)
-  }
-
-  /** A regression's losses are told in the square of the targets' unit. */
-  #lossUnit(): number {
-    return (this.#options.objective.scale?.sd ?? 1) ** 2
   }
 
   #record(row: HistoryRow): void {
@@ -174,7 +161,7 @@ export class Trainer {
       const { batch_size, group_by_length } = params
       this.#epoch = {
         number,
-        batches: epochBatches(train.lengths, { seed, epoch: number, batch_size, group_by_length, balance: this.#balance() })
+        batches: epochBatches(train.lengths, { seed, epoch: number, batch_size, group_by_length, balance: train.balance })
       }
     }
     const size = params.gradient_accumulation_steps
@@ -182,21 +169,16 @@ export class Trainer {
     return this.#epoch.batches.slice(first, first + size)
   }
 
-  #balance(): Int32Array | undefined {
-    const { params, train } = this.#options
-    return params.sampling === "balanced" && train.targets.kind === "classes" ? train.targets.classes : undefined
-  }
-
   async #whole(rows: ReadonlyArray<number>, feeds: Feeds) {
     const { session } = this.#options
-    const out = await session.run("train", { ...this.#feeds("train", rows, this.#weightOf(rows), 0), ...feeds })
+    const out = await session.run("train", { ...this.#feeds("train", rows, this.#options.train.weight(rows, this.#epoch!.number), 0), ...feeds })
     return { loss: out["loss"]![0]!, gradNorm: out["grad_norm"]![0]! }
   }
 
   /** Each batch adds its share of the loss: all are divided by the weight of the whole effective batch. */
   async #accumulated(batches: ReadonlyArray<ReadonlyArray<number>>, feeds: Feeds) {
     const { session } = this.#options
-    const count = batches.reduce((total, rows) => total + this.#weightOf(rows), 0)
+    const count = batches.reduce((total, rows) => total + this.#options.train.weight(rows, this.#epoch!.number), 0)
     let loss = 0
     for (const [index, rows] of batches.entries()) {
       const out = await session.run("accumulate", this.#feeds("accumulate", rows, count, index))
@@ -207,29 +189,13 @@ export class Trainer {
     return { loss, gradNorm: out["grad_norm"]![0]! }
   }
 
-  /** What the mean of a loss over some rows divides by: their number, or the sum of their classes' weights. */
-  #weightOf(rows: ReadonlyArray<number>): number {
-    const { weightOf } = this.#options.objective
-    return rows.reduce((total, row) => total + weightOf(row), 0)
-  }
-
   #feeds(name: "train" | "accumulate", rows: ReadonlyArray<number>, count: number, batch: number): Feeds {
     const { params, program, seed, train } = this.#options
     const drops = "seed" in program.functions[name]!.feeds
     return {
-      ...train.feeds(rows),
-      labels: targetFeed(train.targets, rows),
+      ...train.feeds(rows, this.#epoch!.number),
       count,
       ...(drops ? { seed: Int32Array.of(seed | 0, this.#step * params.gradient_accumulation_steps + batch) } : {})
     }
   }
-}
-
-/** Index of the largest of a row's values, the first of equals. */
-const argmax = (values: Float32Array, row: number, width: number): number => {
-  let best = 0
-  for (let index = 1; index < width; index++) {
-    if (values[row * width + index]! > values[row * width + best]!) best = index
-  }
-  return best
 }

@@ -4,9 +4,9 @@ import { attempt } from "../attempt.ts"
 import { breathe } from "../tensors/engine.ts"
 import { sample } from "../tensors/tokens.ts"
 import { writeCheckpoint } from "./checkpoint.ts"
-import type { Examples } from "../tensors/examples.ts"
 import { divergence, type HistoryRow, stopReason, WINDOW } from "./history.ts"
 import type { TrainParams } from "./params.ts"
+import type { ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 import { NotANumber, type Trainer } from "./Trainer.ts"
 
@@ -14,7 +14,7 @@ export interface Fit {
   readonly trainer: Trainer
   readonly params: TrainParams
   readonly plan: TrainingPlan
-  readonly validation: Examples | undefined
+  readonly validation: ValidationRows | undefined
   readonly context: Pick<StageContext, "checkpoints" | "log" | "progress">
 }
 

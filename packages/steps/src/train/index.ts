@@ -19,8 +19,7 @@ const tokens = (description: string): InputPort => ({
   description,
   columns: {
     row_id: { type: ["utf8"], why: "messages name rows by it" },
-    input_ids: { type: ["list<int32>"], why: "what the model reads" },
-    label: { type: ["dictionary", "list<utf8>", "float64"], why: "what the model learns" }
+    input_ids: { type: ["list<int32>"], why: "what the model reads" }
   }
 })
 
@@ -33,6 +32,7 @@ const cutOf = (params: TrainParams, model: Facts): FeatureCut => {
 
 /** Whether keeping the frozen blocks' output is cheaper than computing it in every epoch. */
 const pays = (params: TrainParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
+  if (params.objective === "mlm") return { run: false, reason: "masks are drawn anew in each epoch" }
   const cut = cutOf(params, model)
   if (cut.cut === 0) return { run: false, reason: "no block is frozen" }
   const frozen = `${cut.cut === model["blocks"] ? "all" : `${cut.cut} of`} ${model["blocks"]} blocks are frozen`
@@ -51,8 +51,26 @@ const pays = (params: TrainParams, { model, rows }: { readonly model: Facts; rea
 
 const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
 
+/** Rows without a label, or with one of a type that nothing learns; texts that are to be masked by no tokenizer. */
+const objectiveFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  if (params.objective === "mlm") {
+    if (inputs["tokenizer"] !== undefined) return []
+    const message = "objective: mlm needs to know which tokens are pieces of words, and which one masks"
+    return [{ path: ["in"], message, hint: "connect the tokenizer: tokenizer: base.tokenizer" }]
+  }
+  return ["train", "validation"].flatMap((port) => {
+    const columns = inputs[port]?.columns
+    const type = columns?.["label"]?.type
+    if (columns === undefined || (type !== undefined && ["dictionary", "list<utf8>", "float64"].includes(type))) return []
+    const message = type === undefined ? `the rows at \`${port}\` have no label` : `a label of type ${type} cannot be learned`
+    const hint = "ingest them with a task that has labels, or write objective: mlm to learn from the texts alone"
+    return [{ path: ["in", port], message, hint }]
+  })
+}
+
 /** Validation labels that no training row can have. */
-const labelFaults = ({ inputs }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+const labelFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  if (params.objective === "mlm") return []
   const known = labelsOf(inputs["train"])
   const foreign = labelsOf(inputs["validation"])?.filter((label) => known?.includes(label) === false) ?? []
   if (known === undefined || foreign.length === 0) return []
@@ -73,7 +91,7 @@ const kindOf = (port: PortType | undefined) => {
 
 /** A loss that the task of the rows does not have, or a weight of no label. */
 const lossFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
-  const kind = kindOf(inputs["train"])
+  const kind = params.objective === "mlm" ? undefined : kindOf(inputs["train"])
   const wrong = kind === undefined ? undefined : lossFault(params, kind)
   if (wrong !== undefined) {
     const name = ["label_smoothing", "focal_gamma", "sampling"].find((of) => wrong.message.startsWith(of)) ?? "class_weights"
@@ -118,6 +136,11 @@ export const train = makeStaged({
   inputs: {
     model: { accepts: ["model"], description: "the model to tune, as `base` or `freeze` gives it" },
     train: tokens("the rows to learn from"),
+    tokenizer: {
+      accepts: ["tokenizer"],
+      description: "for objective: mlm, the tokenizer that made the rows' tokens",
+      optional: true
+    },
     validation: { ...tokens("the rows that choose the best weights and stop training"), optional: true }
   },
   outputs,
@@ -126,16 +149,25 @@ export const train = makeStaged({
     const family = context.inputs["model"]?.family
     const kind = kindOf(context.inputs["train"])
     const labels = kind === "value" ? [VALUE] : labelsOf(context.inputs["train"])
+    const of = family === undefined ? {} : { family }
+    const faults = [
+      ...objectiveFaults(context),
+      ...labelFaults(context),
+      ...lossFaults(context),
+      ...scheduleFaults(context)
+    ]
+    if (context.params.objective === "mlm")
+      return { outputs: { model: { kind: "model", head: false, ...of }, history: { kind: "history" } }, faults }
     const model: PortType = {
       kind: "model",
       head: true,
       task: context.inputs["train"]?.task ?? (kind === "value" ? "text-regression" : "text-classification"),
-      ...(family === undefined ? {} : { family }),
+      ...of,
       ...(labels === undefined ? {} : { labels })
     }
     return {
       outputs: { model, history: { kind: "history" } },
-      faults: [...labelFaults(context), ...lossFaults(context), ...scheduleFaults(context)]
+      faults
     }
   },
   stages: [
@@ -149,6 +181,7 @@ export const train = makeStaged({
         model: { from: { port: "model" } },
         train: { from: { port: "train" } },
         validation: { from: { port: "validation" } },
+        tokenizer: { from: { port: "tokenizer" } },
         features_train: featuresOf("features_train"),
         features_validation: featuresOf("features_validation")
       },

@@ -20,6 +20,22 @@ const EarlyStopping = Schema.Struct({
 })
 
 export const TrainParams = Schema.Struct({
+  objective: semantic(Schema.Literals(["task", "mlm"]), {
+    description:
+      "task: what the rows are labelled with. mlm: continued pre-training, which guesses masked tokens of texts that need no label; it gives a model without a head, for a further training.",
+    default: "task"
+  }),
+  mlm_probability: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.9, exclusiveMinimum: true })), {
+    description:
+      "Under mlm, the share of a row's tokens that are to be guessed (at least one). Of these 80 % become the mask token, 10 % a random one, 10 % stay; drawn anew in each epoch.",
+    default: 0.15,
+    source: "Devlin et al. 2019, section 3.1"
+  }),
+  whole_word_masking: semantic(Schema.Boolean, {
+    description: "Under mlm, whether the pieces of a word are masked together.",
+    default: true,
+    source: "BERT's later releases (2019)"
+  }),
   learning_rate: semantic(positive, {
     description: "Peak learning rate of AdamW, per optimizer step.",
     default: 5e-5,

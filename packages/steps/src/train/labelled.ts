@@ -1,0 +1,163 @@
+import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
+import { type BertConfig, classifierProgram, type ClassifierProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
+import { Effect } from "effect"
+import { isTrainable, type ModelManifest } from "../artifacts/manifest.ts"
+import { type Model, readModel } from "../artifacts/model.ts"
+import { attempt } from "../attempt.ts"
+import { epochBatches } from "../tensors/batches.ts"
+import { cutOfFeatures, type Examples, inputFeeds } from "../tensors/examples.ts"
+import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targets.ts"
+import { readTokens, type Tokens } from "../tensors/tokens.ts"
+import { initialHead, type InitialHead } from "./head.ts"
+import { objectiveOf, scaled, toTargetUnit, toTrainedUnit, type TrainingObjective } from "./objective.ts"
+import type { TrainParams } from "./params.ts"
+import type { Prepared } from "./prepared.ts"
+import { rateOf } from "./rates.ts"
+import { labelledRows, labelledValidation } from "./rows.ts"
+import { trainingPlan } from "./schedule.ts"
+
+/** A training on labelled rows: reads what comes in and settles everything that it hangs on. */
+export const prepareLabelled = Effect.fnUntraced(function* (context: StageContext) {
+  const params = context.params as TrainParams
+  const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
+  const config = parseBertConfig(model.manifest.config)
+  const reads = { config, tokenizer: model.manifest.tokenizer }
+  const tokens = yield* readTokens("train", context.inputs["train"]!, reads)
+  if (tokens.rowIds.length === 0) return yield* noRows
+  const validationTokens =
+    context.inputs["validation"] === undefined
+      ? undefined
+      : yield* readTokens("validation", context.inputs["validation"], reads)
+  const head = yield* initialHead(model, config, outputNames(tokens.table), {
+    pooling: params.pooling,
+    seed: context.seed
+  })
+  const targets = yield* readTargets(tokens, head.labels, "train")
+  const objective = yield* objectiveOf(params, targets, head.labels)
+  const { scale } = objective
+  const features = usableFeatures(context, validationTokens)
+  const train = yield* examples(tokens, features?.train, scaled(targets, scale), config)
+  const hasValidation = validationTokens !== undefined && validationTokens.rowIds.length > 0
+  const validation = hasValidation
+    ? yield* examples(
+        validationTokens,
+        features?.validation,
+        scaled(yield* readTargets(validationTokens, head.labels, "validation"), scale),
+        config
+      )
+    : undefined
+  const token_types = features === undefined && tokens.tokenTypeIds !== undefined
+  const program = programOf({ params, model, config, head, objective, token_types, features: features?.train })
+  const manifest: ModelManifest = {
+    ...model.manifest,
+    task: taskOf(tokens.table),
+    head: { pooling: head.pooling, labels: head.labels, dropout: classifierDropout(params, config) }
+  }
+  const prepared: Prepared = {
+    params,
+    model,
+    manifest,
+    program,
+    train: labelledRows(train, objective, params.sampling),
+    validation: validation === undefined ? undefined : labelledValidation(validation),
+    plan: trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length),
+    lossUnit: (scale?.sd ?? 1) ** 2,
+    weights: new Map(
+      program.parameters.map(({ name }) => [name, head.fresh.get(name) ?? toTrainedUnit(name, model.read(name), scale)])
+    ),
+    written: (name, values) => [name, toTargetUnit(name, values, scale)],
+    dropped: [],
+    warnings: [...head.warnings, ...dataWarnings(train, validation, head.labels)]
+  }
+  return prepared
+})
+
+export const noRows = new StageError({
+  code: "no_supervised_rows",
+  message: "there are no training rows",
+  hint: "look at the counts of the steps before (`hone show`): rows dropped, or a split that leaves nothing to train on"
+})
+
+interface Features {
+  readonly train: InputArtifact
+  readonly validation: InputArtifact | undefined
+}
+
+/** Features of all rows or of none: training and evaluation run through one program. */
+const usableFeatures = (context: StageContext, validation: Tokens | undefined): Features | undefined => {
+  const train = context.inputs["features_train"]
+  const forValidation = context.inputs["features_validation"]
+  if (train === undefined || (validation !== undefined && forValidation === undefined)) return undefined
+  return { train, validation: forValidation }
+}
+
+const examples = Effect.fnUntraced(function* (
+  tokens: Tokens,
+  features: InputArtifact | undefined,
+  targets: Targets,
+  config: BertConfig
+) {
+  const feeds = yield* attempt(() => inputFeeds(tokens, features, config))
+  const made: Examples = {
+    rowIds: tokens.rowIds,
+    lengths: tokens.lengths,
+    targets,
+    feeds
+  }
+  return made
+})
+
+interface ProgramChoices {
+  readonly params: TrainParams
+  readonly model: Model
+  readonly config: BertConfig
+  readonly head: InitialHead
+  readonly objective: TrainingObjective
+  readonly token_types: boolean
+  readonly features: InputArtifact | undefined
+}
+
+const programOf = ({ config, features, head, model, objective, params, token_types }: ProgramChoices): ClassifierProgram =>
+  classifierProgram({
+    config,
+    head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
+    trainable: (name) => isTrainable(model.manifest, head.pooling, name),
+    cut: cutOfFeatures(features),
+    token_types,
+    objective: objective.objective,
+    dropout: {
+      hidden: params.hidden_dropout ?? config.hidden_dropout_prob,
+      attention: params.attention_dropout ?? config.attention_probs_dropout_prob
+    },
+    optimizer: {
+      ...defaultAdamW,
+      betas: [params.adam_beta1, params.adam_beta2],
+      eps: params.adam_epsilon,
+      weight_decay: params.weight_decay,
+      rate: rateOf(params, config)
+    },
+    max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
+    accumulation: params.gradient_accumulation_steps > 1
+  })
+
+const classifierDropout = (params: TrainParams, config: BertConfig): number =>
+  params.classifier_dropout ?? config.classifier_dropout ?? config.hidden_dropout_prob
+
+const dataWarnings = (
+  train: Examples,
+  validation: Examples | undefined,
+  labels: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const unseen = labels.filter((_, label) => !isSeen(train.targets, label))
+  return [
+    ...(unseen.length === 0 ? [] : [`no training row has the label ${unseen.join(", ")}`]),
+    ...(validation === undefined
+      ? ["no validation rows: nothing stops the training early, and the last weights are kept"]
+      : [])
+  ]
+}
+
+const isSeen = (targets: Targets, label: number): boolean => {
+  if (targets.kind === "classes") return targets.classes.includes(label)
+  return targets.kind === "value" || targets.values.some((value, at) => at % targets.labels === label && value === 1)
+}
