@@ -161,3 +161,9 @@ describe("rivals", () => {
     })
   )
 })
+
+it("predictions of another order of scores are another content, though names and numbers are the same", () => {
+  const one = predictionsOf(["a", "b", "c"], [[0.6, 0.3, 0.1]], ["a"])
+  const other = predictionsOf(["a", "c", "b"], [[0.6, 0.3, 0.1]], ["a"])
+  expect(one.content).not.toBe(other.content)
+})

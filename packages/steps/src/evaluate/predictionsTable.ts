@@ -28,7 +28,8 @@ export interface Predictions {
  * those with a probability of a half or more.
  */
 export const writePredictions = ({ facts, file, folder, labels, predictors, rows }: Predictions): OutputArtifact => {
-  const writer = new TableWriter(folder, file)
+  // The order of the scores is content: a dictionary's is not, and facts are none.
+  const writer = new TableWriter(folder, file, { metadata: { "hone.labels": JSON.stringify(labels) } })
   const dictionary = labelDictionary(labels)
   try {
     for (const { name, scores } of predictors.length > 0 ? predictors : [nobody]) {
