@@ -45,7 +45,9 @@ describe("docs/guide/data.md", () => {
     expect((await place.hone("preview", "example.yaml", "rows")).code, "the file is at fault").toBe(2)
     place.write("example.yaml", examples[1]!)
     const { stdout } = await place.hone("preview", "example.yaml", "rows", "--rows", "1")
-    expect(stdout).toMatch(/ticket 0: something about billing[^]*60 rows\nlabels\n {2}billing +20 +33\.3 % +█+[^]*length in characters/)
+    expect(stdout).toMatch(
+      /ticket 0: something about billing[^]*60 rows\nlabels\n {2}billing +20 +33\.3 % +█+[^]*length in characters/
+    )
     expect((await place.hone("ingest", "nothing.csv")).stderr).toContain("there is no `nothing.csv`")
   })
 })

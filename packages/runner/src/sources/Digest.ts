@@ -10,7 +10,8 @@ export const digestFile = (path: string): string => {
   const hash = createHash("sha256")
   const fd = openSync(path, "r")
   try {
-    for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) hash.update(n === buffer.length ? buffer : buffer.subarray(0, n))
+    for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer))
+      hash.update(n === buffer.length ? buffer : buffer.subarray(0, n))
   } finally {
     closeSync(fd)
   }
@@ -40,4 +41,7 @@ export const filesOf = (path: string): ReadonlyArray<SourceFile> => filesAt(path
 export const digestOf = (path: string, files: ReadonlyArray<SourceFile>, digest: (file: string) => string): string =>
   files.length === 1 && files[0]!.path === path
     ? digest(path)
-    : combinedDigest(path, files.map((file) => ({ path: file.path, digest: digest(file.path) })))
+    : combinedDigest(
+        path,
+        files.map((file) => ({ path: file.path, digest: digest(file.path) }))
+      )

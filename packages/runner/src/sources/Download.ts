@@ -1,5 +1,18 @@
 import { createHash } from "node:crypto"
-import { closeSync, createReadStream, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
 
@@ -71,14 +84,18 @@ const fetchInto = async (part: string, wanted: Wanted, signal: AbortSignal): Pro
   let timer = setTimeout(() => silence.abort(), SILENCE_MILLIS)
   const ends = AbortSignal.any([signal, silence.signal])
   try {
-    const response = await fetch(wanted.url, { headers: { ...wanted.headers, ...range, "accept-encoding": "identity" }, signal: ends })
+    const response = await fetch(wanted.url, {
+      headers: { ...wanted.headers, ...range, "accept-encoding": "identity" },
+      signal: ends
+    })
     if (response.status === 416) {
       // Nothing is left to send: all of it is here, or what is here is of another file, which the check tells.
       if (wanted.check === undefined) rmSync(part, { force: true })
       else return
     }
     if (!response.ok) throw refusal(wanted, response.status)
-    const continues = response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${have}-`) === true
+    const continues =
+      response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${have}-`) === true
     const mark = response.headers.get("etag")
     if (mark !== null && !mark.startsWith("W/")) writeFileSync(`${part}.etag`, mark)
     const fd = openSync(part, continues ? "a" : "w")
@@ -109,12 +126,20 @@ const verify = async (part: string, { check, spec }: Wanted): Promise<void> => {
   rmSync(part, { force: true })
   rmSync(`${part}.etag`, { force: true })
   const what = check.kind === "sha256" ? "SHA-256" : "git digest"
-  throw new FetchProblem(`\`${spec}\` has the ${what} ${found}, not ${check.digest}`, "the file was changed at its address: look at it, and write the digest that you trust")
+  throw new FetchProblem(
+    `\`${spec}\` has the ${what} ${found}, not ${check.digest}`,
+    "the file was changed at its address: look at it, and write the digest that you trust"
+  )
 }
 
 export const refusal = ({ spec, url }: Pick<Wanted, "spec" | "url">, status: number): FetchProblem => {
-  if (status === 404) return new FetchProblem(`\`${spec}\` is not there: ${url} answers 404`, "look for a misspelling in the address")
-  if (status === 401 || status === 403) return new FetchProblem(`\`${spec}\` is not for everyone: ${url} answers ${status}`, "for hf: sources set HF_TOKEN to a token that may read it")
+  if (status === 404)
+    return new FetchProblem(`\`${spec}\` is not there: ${url} answers 404`, "look for a misspelling in the address")
+  if (status === 401 || status === 403)
+    return new FetchProblem(
+      `\`${spec}\` is not for everyone: ${url} answers ${status}`,
+      "for hf: sources set HF_TOKEN to a token that may read it"
+    )
   // Told apart from refusals that last: asked again, the server may answer.
   if (status === 429 || status >= 500) throw new Error(`${url} answers ${status}`)
   return new FetchProblem(`\`${spec}\` cannot be fetched: ${url} answers ${status}`, "")
@@ -123,5 +148,8 @@ export const refusal = ({ spec, url }: Pick<Wanted, "spec" | "url">, status: num
 export const unreachable = ({ spec, url }: Pick<Wanted, "spec" | "url">, error: unknown): FetchProblem => {
   const cause = (error as { readonly cause?: { readonly code?: string } }).cause?.code
   const why = cause ?? (error as Error).message
-  return new FetchProblem(`\`${spec}\` is not in the cache, and ${url} cannot be reached (${why})`, "run once with a connection; from then on it is read from the cache")
+  return new FetchProblem(
+    `\`${spec}\` is not in the cache, and ${url} cannot be reached (${why})`,
+    "run once with a connection; from then on it is read from the cache"
+  )
 }

@@ -25,11 +25,24 @@ const dataFile = /\.(csv|tsv|jsonl?|parquet|arrow|txt)(\.gz|\.zst)?$/iu
  * that it had when it was first asked for: what is cached stays as it is, and needs no connection. Gives a path, or a pattern of
  * them where the source is one. Fails by FetchProblem.
  */
-export const fromHub = async (spec: string, kind: HubKind, cache: string, env: Env, signal: AbortSignal): Promise<string> => {
+export const fromHub = async (
+  spec: string,
+  kind: HubKind,
+  cache: string,
+  env: Env,
+  signal: AbortSignal
+): Promise<string> => {
   const groups = pattern.exec(spec)?.groups
-  if (groups === undefined) throw new FetchProblem(`\`${spec}\` names no file of a hub`, "write hf:org/name@revision/path/of/file")
-  const parsed: HubSpec = { spec, name: groups["name"]!, revision: groups["revision"] ?? "main", path: groups["path"] ?? "" }
-  if (parsed.path.split("/").includes("..")) throw new FetchProblem(`\`${spec}\` leads out of the repository`, "name a file inside it")
+  if (groups === undefined)
+    throw new FetchProblem(`\`${spec}\` names no file of a hub`, "write hf:org/name@revision/path/of/file")
+  const parsed: HubSpec = {
+    spec,
+    name: groups["name"]!,
+    revision: groups["revision"] ?? "main",
+    path: groups["path"] ?? ""
+  }
+  if (parsed.path.split("/").includes(".."))
+    throw new FetchProblem(`\`${spec}\` leads out of the repository`, "name a file inside it")
   const hub = new Repository(kind, parsed, cache, env, signal)
   return parsed.path === "" || isGlob(parsed.path) ? hub.several() : hub.file(parsed.path)
 }
@@ -60,7 +73,10 @@ class Repository {
     const { check, commit } = await this.#ask(url)
     this.#pin(commit)
     const target = join(this.#folder, commit, path)
-    return download({ url, path: target, spec: this.#of.spec, headers: this.#headers, ...(check === undefined ? {} : { check }) }, this.#signal)
+    return download(
+      { url, path: target, spec: this.#of.spec, headers: this.#headers, ...(check === undefined ? {} : { check }) },
+      this.#signal
+    )
   }
 
   /** The files that the pattern matches; without a path the one data file that there is. */
@@ -69,10 +85,14 @@ class Repository {
     const { path, spec } = this.#of
     const wanted = names.filter((name) => (path === "" ? dataFile.test(name) : matchesGlob(name, path)))
     if (path === "" && wanted.length !== 1) {
-      const hint = wanted.length === 0 ? "name a file of it after a slash" : `write one of: ${wanted.slice(0, 10).join(", ")}, or a pattern`
+      const hint =
+        wanted.length === 0
+          ? "name a file of it after a slash"
+          : `write one of: ${wanted.slice(0, 10).join(", ")}, or a pattern`
       throw new FetchProblem(`\`${spec}\` names no file, and the repository has ${wanted.length} files of data`, hint)
     }
-    if (wanted.length === 0) throw new FetchProblem(`no file of the repository matches \`${spec}\``, `it has ${names.slice(0, 10).join(", ")}`)
+    if (wanted.length === 0)
+      throw new FetchProblem(`no file of the repository matches \`${spec}\``, `it has ${names.slice(0, 10).join(", ")}`)
     const paths: Array<string> = []
     for (const name of wanted) paths.push(await this.file(name))
     return path === "" ? paths[0]! : join(this.#folder, this.#commit!, path)
@@ -115,9 +135,13 @@ class Repository {
   async #list(): Promise<ReadonlyArray<string>> {
     const pinned = this.#commit
     const known = pinned === undefined ? undefined : join(this.#folder, `${pinned}.json`)
-    if (known !== undefined && existsSync(known)) return JSON.parse(readFileSync(known, "utf8")) as ReadonlyArray<string>
+    if (known !== undefined && existsSync(known))
+      return JSON.parse(readFileSync(known, "utf8")) as ReadonlyArray<string>
     const url = `${this.#endpoint}/api/${this.#kind}/${this.#of.name}/revision/${encodeURIComponent(pinned ?? this.#of.revision)}`
-    const found = (await (await this.#fetch(url, "GET")).json()) as { readonly sha: string; readonly siblings: ReadonlyArray<{ readonly rfilename: string }> }
+    const found = (await (await this.#fetch(url, "GET")).json()) as {
+      readonly sha: string
+      readonly siblings: ReadonlyArray<{ readonly rfilename: string }>
+    }
     const names = found.siblings.map(({ rfilename }) => rfilename).sort()
     this.#pin(found.sha)
     mkdirSync(this.#folder, { recursive: true })
@@ -130,7 +154,12 @@ class Repository {
     let response: Response
     try {
       // Large files are answered by a redirect, whose own headers tell commit and digest.
-      response = await fetch(url, { method, headers: this.#headers, redirect: method === "HEAD" ? "manual" : "follow", signal: this.#signal })
+      response = await fetch(url, {
+        method,
+        headers: this.#headers,
+        redirect: method === "HEAD" ? "manual" : "follow",
+        signal: this.#signal
+      })
       if (!response.ok && (response.status < 300 || response.status >= 400)) throw refusal(place, response.status)
     } catch (error) {
       throw error instanceof FetchProblem || this.#signal.aborted ? error : unreachable(place, error)

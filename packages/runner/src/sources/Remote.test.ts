@@ -19,7 +19,13 @@ let requests: Array<string>
 let answer: (request: IncomingMessage, response: ServerResponse) => void
 
 /** A server that knows Range, as the hub's does. */
-const serve = (bytes: Buffer, request: IncomingMessage, response: ServerResponse, etag: string, stopAfter = Infinity) => {
+const serve = (
+  bytes: Buffer,
+  request: IncomingMessage,
+  response: ServerResponse,
+  etag: string,
+  stopAfter = Infinity
+) => {
   const from = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? "")?.[1] ?? 0)
   const isSame = request.headers["if-range"] === undefined || request.headers["if-range"] === `"${etag}"`
   const start = isSame ? from : 0
@@ -36,7 +42,9 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "hone-remote-"))
   requests = []
   server = createServer((request, response) => {
-    requests.push(`${request.method} ${request.url}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`)
+    requests.push(
+      `${request.method} ${request.url}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`
+    )
     answer(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
@@ -48,8 +56,13 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const get = (spec: string) => fetched(spec, "datasets", { HONE_CACHE: folder, HF_ENDPOINT: origin }, new AbortController().signal)
-const problem = (spec: string) => get(spec).then(() => undefined, (error: Error & { hint: string }) => `${error.message}\n${error.hint}`)
+const get = (spec: string) =>
+  fetched(spec, "datasets", { HONE_CACHE: folder, HF_ENDPOINT: origin }, new AbortController().signal)
+const problem = (spec: string) =>
+  get(spec).then(
+    () => undefined,
+    (error: Error & { hint: string }) => `${error.message}\n${error.hint}`
+  )
 
 describe("http(s) with sha256", () => {
   it("is fetched once; a broken line is taken up where it broke", async () => {
@@ -72,8 +85,11 @@ describe("http(s) with sha256", () => {
   })
 
   it("refuses other bytes, an address without a digest, and one that is not there", async () => {
-    answer = (request, response) => (request.url === "/gone" ? response.writeHead(404).end() : serve(rows, request, response, "v1"))
-    expect(await problem(`${origin}/rows.csv#sha256=${"0".repeat(64)}`)).toMatch(`has the SHA-256 ${sha256(rows)}, not 000`)
+    answer = (request, response) =>
+      request.url === "/gone" ? response.writeHead(404).end() : serve(rows, request, response, "v1")
+    expect(await problem(`${origin}/rows.csv#sha256=${"0".repeat(64)}`)).toMatch(
+      `has the SHA-256 ${sha256(rows)}, not 000`
+    )
     expect(await problem(`${origin}/rows.csv`)).toMatch(/has no sha256\nwrite sha256 beside source/)
     expect(await problem(`${origin}/gone#sha256=${"0".repeat(64)}`)).toMatch("answers 404")
   })
@@ -84,7 +100,9 @@ describe("hf:", () => {
     answer = (request, response) => {
       const url = decodeURIComponent(request.url!)
       if (url.startsWith("/api/datasets/org/name/revision/")) {
-        return response.end(JSON.stringify({ sha: commit, siblings: Object.keys(files).map((rfilename) => ({ rfilename })) }))
+        return response.end(
+          JSON.stringify({ sha: commit, siblings: Object.keys(files).map((rfilename) => ({ rfilename })) })
+        )
       }
       const path = /^\/datasets\/org\/name\/resolve\/(?:main|v2|[0-9a-f]{40})\/(.*)$/u.exec(url)?.[1]
       const bytes = path === undefined ? undefined : files[path]
@@ -99,7 +117,10 @@ describe("hf:", () => {
     const path = await get("hf:org/name/data/train.csv")
     expect(path).toBe(join(folder, "hf/datasets/org/name", commit, "data/train.csv"))
     expect(readFileSync(path)).toEqual(rows)
-    expect(requests).toEqual(["HEAD /datasets/org/name/resolve/main/data/train.csv", "GET /datasets/org/name/resolve/main/data/train.csv"])
+    expect(requests).toEqual([
+      "HEAD /datasets/org/name/resolve/main/data/train.csv",
+      "GET /datasets/org/name/resolve/main/data/train.csv"
+    ])
     answer = (_, response) => response.destroy()
     expect(await get("hf:org/name@main/data/train.csv")).toBe(path)
     expect(await get(`hf:org/name@${commit}/data/train.csv`)).toBe(path)

@@ -16,5 +16,8 @@ export const fetched = async (spec: string, kind: HubKind, env: Env, signal: Abo
     const hint = "write sha256 beside source: the address alone does not say which bytes are meant, and they may change"
     throw new FetchProblem(`\`${url}\` has no sha256`, hint)
   }
-  return download({ url, path: join(cache, "http", sha256), spec: url, check: { kind: "sha256", digest: sha256 } }, signal)
+  return download(
+    { url, path: join(cache, "http", sha256), spec: url, check: { kind: "sha256", digest: sha256 } },
+    signal
+  )
 }

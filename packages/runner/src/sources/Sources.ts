@@ -69,13 +69,24 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
       return fresh
     }
 
-    const headOf = (request: SourceRequest, step: Step, params: unknown, path: string, files: ReadonlyArray<SourceFile>) =>
+    const headOf = (
+      request: SourceRequest,
+      step: Step,
+      params: unknown,
+      path: string,
+      files: ReadonlyArray<SourceFile>
+    ) =>
       Effect.gen(function* () {
         const peek = step.peek
         const first = files[0]
         if (peek === undefined || first === undefined) return {}
         // A folder's head hangs on all its stamps, a file's on its own.
-        const way = fingerprint("hone-peek/1", [step.kind, path, params as Json, files.map((file) => file.stamp)]).slice(0, 16)
+        const way = fingerprint("hone-peek/1", [
+          step.kind,
+          path,
+          params as Json,
+          files.map((file) => file.stamp)
+        ]).slice(0, 16)
         const known = remembered(first)?.heads?.[way]
         if (known !== undefined) return known
         const head = yield* Effect.tryPromise({
@@ -93,7 +104,10 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
       if (isRemote(spec)) {
         return Effect.tryPromise({
           try: (signal) => fetched(spec, step.kind === "base" ? "models" : "datasets", process.env, signal),
-          catch: (error): SourceProblem => ({ message: message(error), hint: error instanceof FetchProblem ? error.hint : "" })
+          catch: (error): SourceProblem => ({
+            message: message(error),
+            hint: error instanceof FetchProblem ? error.hint : ""
+          })
         })
       }
       const path = locate(spec, base, ownFolder)
@@ -107,7 +121,10 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
           const files = filesOf(path)
           return { files, digest: digestOf(path, files, digest(files)) }
         },
-        catch: (error): SourceProblem => ({ message: `\`${request.spec}\` cannot be read: ${message(error)}`, hint: "" })
+        catch: (error): SourceProblem => ({
+          message: `\`${request.spec}\` cannot be read: ${message(error)}`,
+          hint: ""
+        })
       })
       const head = yield* headOf(request, step, params, path, read.files)
       return { path, digest: read.digest, head } satisfies ResolvedSource

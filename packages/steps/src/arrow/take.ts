@@ -128,7 +128,11 @@ const takeTextLists = (batches: ReadonlyArray<Data>, places: Places, nulls: Null
       items.index[item] = starts[at]! + inner
     }
   }
-  const child = takeBytes(batches.map((data) => data.children[0]!), items, { nullCount: 0 })
+  const child = takeBytes(
+    batches.map((data) => data.children[0]!),
+    items,
+    { nullCount: 0 }
+  )
   return makeData({ type: batches[0]!.type, length: lengths.length, valueOffsets, child, ...nulls } as never)
 }
 

@@ -83,7 +83,10 @@ export const neededColumns = (params: TaskParams): ReadonlyArray<string> => {
 }
 
 export const inputIdOf = ({ task }: TaskParams, inputs: ReadonlyArray<string | null>): string =>
-  textInputId(shapes[task].inputs, inputs.map((text) => text ?? ""))
+  textInputId(
+    shapes[task].inputs,
+    inputs.map((text) => text ?? "")
+  )
 
 /** What decides whether a row is in the sample, and where it stands in it. */
 export const sampleRank = (seed: number, row_id: string): number => seededRank("hone-sample/1", seed, row_id)
@@ -111,7 +114,8 @@ export async function* keptRows(
       const isRepeated = census.repeated.has(input)
       const occurrence = isRepeated ? (occurrences.get(input) ?? 0) + 1 : 1
       if (isRepeated) occurrences.set(input, occurrence)
-      if (isKept) kept.push({ row_id: rowId(input, occurrence), inputs, target: reading.mapped.target, values: row.values! })
+      if (isKept)
+        kept.push({ row_id: rowId(input, occurrence), inputs, target: reading.mapped.target, values: row.values! })
     }
     yield kept
   }

@@ -1,4 +1,13 @@
-import { type Column, float64, labelDictionary, type LabelDictionary, labels, listUtf8, nullableUtf8, utf8 } from "../arrow/columns.ts"
+import {
+  type Column,
+  float64,
+  labelDictionary,
+  type LabelDictionary,
+  labels,
+  listUtf8,
+  nullableUtf8,
+  utf8
+} from "../arrow/columns.ts"
 import type { Candidate } from "./census.ts"
 import { asText } from "./mapRow.ts"
 import type { TaskParams } from "./params.ts"
@@ -35,7 +44,10 @@ export class RowColumns {
     if (kind === "number") return float64(Float64Array.from(rows, ({ target }) => target as number))
     if (kind === "names") return listUtf8(rows.map(({ target }) => target as ReadonlyArray<string>))
     if (kind === "text") return utf8(rows.map(({ target }) => target as string))
-    return labels(Int32Array.from(rows, ({ target }) => this.#place.get(target as string)!), this.#dictionary)
+    return labels(
+      Int32Array.from(rows, ({ target }) => this.#place.get(target as string)!),
+      this.#dictionary
+    )
   }
 }
 

@@ -50,7 +50,11 @@ const taskFaults = ({ columns, task }: IngestParams, guess: Guess | undefined): 
   }))
   if (Array.isArray(columns?.label) && shapes[task].kind !== "names") {
     const message = `${task} has one label column, and this names ${columns.label.length}`
-    faults.push({ path: ["with", "columns", "label"], message, hint: "several stand for task: multi-label-classification" })
+    faults.push({
+      path: ["with", "columns", "label"],
+      message,
+      hint: "several stand for task: multi-label-classification"
+    })
   }
   return faults
 }
@@ -70,7 +74,12 @@ const columnFaults = (params: IngestParams, heads: Heads, guess: Guess | undefin
       for (const name of [columnOf(role, columns)].flat()) {
         if (known.includes(name)) continue
         if (isWritten) missing(name, ["with", "columns", role], suggest(name, known))
-        else missing(name, ["with", ...(columns === undefined ? [] : ["columns"])], seems(guess) || `write columns: { ${role}: ... }`)
+        else
+          missing(
+            name,
+            ["with", ...(columns === undefined ? [] : ["columns"])],
+            seems(guess) || `write columns: { ${role}: ... }`
+          )
       }
     }
     keep.forEach((name, at) => known.includes(name) || missing(name, ["with", "keep", at], suggest(name, known)))
@@ -79,11 +88,26 @@ const columnFaults = (params: IngestParams, heads: Heads, guess: Guess | undefin
 }
 
 const keptFaults = ({ keep, task }: IngestParams): ReadonlyArray<StepFault> => {
-  const taken: ReadonlyArray<string> = ["row_id", "input_ids", "token_type_ids", "length", "truncated", ...rolesOf(task!)]
+  const taken: ReadonlyArray<string> = [
+    "row_id",
+    "input_ids",
+    "token_type_ids",
+    "length",
+    "truncated",
+    ...rolesOf(task!)
+  ]
   return keep.flatMap((name, at) =>
     taken.includes(name)
-      ? [{ path: ["with", "keep", at], message: `the rows have a column \`${name}\` of their own`, hint: "rename it in the source, or leave it out" }]
-      : keep.indexOf(name) === at ? [] : [{ path: ["with", "keep", at], message: `column "${name}" is kept twice`, hint: "name each column once" }]
+      ? [
+          {
+            path: ["with", "keep", at],
+            message: `the rows have a column \`${name}\` of their own`,
+            hint: "rename it in the source, or leave it out"
+          }
+        ]
+      : keep.indexOf(name) === at
+        ? []
+        : [{ path: ["with", "keep", at], message: `column "${name}" is kept twice`, hint: "name each column once" }]
   )
 }
 
@@ -99,7 +123,11 @@ const labelFaults = ({ labels, task }: IngestParams): ReadonlyArray<StepFault> =
 const selectionFaults = ({ rows, where }: IngestParams, head: SourceHead | undefined): ReadonlyArray<StepFault> => {
   const faults: Array<StepFault> = []
   if (rows !== undefined && rangeOf(rows) === undefined) {
-    faults.push({ path: ["with", "rows"], message: `\`${rows}\` holds no row`, hint: "the end is not taken: 0..1 is the first row alone" })
+    faults.push({
+      path: ["with", "rows"],
+      message: `\`${rows}\` holds no row`,
+      hint: "the end is not taken: 0..1 is the first row alone"
+    })
   }
   if (where === undefined) return faults
   const any = head?.columns?.map((name): [string, ValueType] => [name, "any"])

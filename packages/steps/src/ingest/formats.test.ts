@@ -39,15 +39,25 @@ const sourceAt = (path: string) => {
     path,
     format: "auto",
     spec: path.slice(bench.folder.length + 1).replace(/^sources-\d+\/?/u, ""),
-    digest: isFile ? digest(path) : combinedDigest(path, files.map((file) => ({ path: file, digest: digest(file) })))
+    digest: isFile
+      ? digest(path)
+      : combinedDigest(
+          path,
+          files.map((file) => ({ path: file, digest: digest(file) }))
+        )
   }
 }
 
 const run = (path: string, more: object = {}) =>
-  runStage(bench, ingest, { with: { source: "x", task: "text-classification", ...more }, sources: { source: sourceAt(path) }, seed: 7 })
+  runStage(bench, ingest, {
+    with: { source: "x", task: "text-classification", ...more },
+    sources: { source: sourceAt(path) },
+    seed: 7
+  })
 
-const table = (outcome: { readonly outputs: Readonly<Record<string, { readonly path: string; readonly blob: string }>> }) =>
-  reader.readTable(outcome.outputs["rows"]!)
+const table = (outcome: {
+  readonly outputs: Readonly<Record<string, { readonly path: string; readonly blob: string }>>
+}) => reader.readTable(outcome.outputs["rows"]!)
 
 const rowsOf = (outcome: Parameters<typeof table>[0]) => {
   const rows = table(outcome)
@@ -55,8 +65,13 @@ const rowsOf = (outcome: Parameters<typeof table>[0]) => {
   return reader.strings(rows, "text").map((text, at) => `${text}:${names[indices[at]!]}`)
 }
 
-const failure = <A>(effect: Effect.Effect<A, unknown>) => effect.pipe(Effect.flip, Effect.map((error) => error as StageError))
-const decoded = (params: object): IngestParams => Schema.decodeUnknownSync(IngestParams as unknown as Schema.Codec<IngestParams>)(params)
+const failure = <A>(effect: Effect.Effect<A, unknown>) =>
+  effect.pipe(
+    Effect.flip,
+    Effect.map((error) => error as StageError)
+  )
+const decoded = (params: object): IngestParams =>
+  Schema.decodeUnknownSync(IngestParams as unknown as Schema.Codec<IngestParams>)(params)
 
 const rows = [
   { text: "grün", label: "a" },
@@ -78,7 +93,11 @@ describe("formats", () => {
         [utf16, {}, "csv (utf-16le)"],
         [Buffer.from(utf16).swap16(), {}, "csv (utf-16be)"],
         [Buffer.from(csvText, "latin1"), { encoding: "latin1" }, "csv (latin1)"],
-        [csvText.replaceAll("'", "").replaceAll('"', "'").replace("say ''no''", 'say "no"'), { quote: "'" }, "csv (' as quote)"],
+        [
+          csvText.replaceAll("'", "").replaceAll('"', "'").replace("say ''no''", 'say "no"'),
+          { quote: "'" },
+          "csv (' as quote)"
+        ],
         [gzipSync(csvText), {}, "csv (gzip)"],
         [zstdCompressSync(csvText), {}, "csv (zstd)"],
         [gzipSync(JSON.stringify(rows)), {}, "json (gzip)"]
@@ -92,40 +111,71 @@ describe("formats", () => {
 
   it.effect("reads Arrow files and streams, and Parquet with lists, dates and whole numbers", () =>
     Effect.gen(function* () {
-      const columns = { text: vectorFromArray(rows.map(({ text }) => text), new Utf8()), label: vectorFromArray(rows.map(({ label }) => label)), weight: vectorFromArray([1, 2, 3], new Float64()) }
+      const columns = {
+        text: vectorFromArray(
+          rows.map(({ text }) => text),
+          new Utf8()
+        ),
+        label: vectorFromArray(rows.map(({ label }) => label)),
+        weight: vectorFromArray([1, 2, 3], new Float64())
+      }
       for (const kind of ["file", "stream"] as const) {
         const path = join(folderOf({ source: tableToIPC(new Table(columns), kind) }), "source")
         const outcome = yield* run(path, kind === "file" ? {} : { format: "arrow" })
         expect([outcome.counts["format"], rowsOf(outcome)]).toEqual(["arrow", expected])
-        const seen = yield* Effect.promise(() => peek(path, decoded({ source: "x", format: kind === "file" ? "auto" : "arrow" })))
+        const seen = yield* Effect.promise(() =>
+          peek(path, decoded({ source: "x", format: kind === "file" ? "auto" : "arrow" }))
+        )
         expect(seen.columns).toEqual(["text", "label", "weight"])
       }
       const parquet = new URL("testdata/people.parquet", import.meta.url).pathname
-      const outcome = yield* run(parquet, { columns: { label: "names" }, task: "multi-label-classification", keep: ["day", "count", "score"] })
+      const outcome = yield* run(parquet, {
+        columns: { label: "names" },
+        task: "multi-label-classification",
+        keep: ["day", "count", "score"]
+      })
       const found = table(outcome)
       expect(outcome.counts["format"]).toBe("parquet")
       expect(reader.strings(found, "text")).toEqual(["first", "zweite 🙂", "third"])
       expect(reader.textLists(found, "label")).toEqual([["a", "b"], [], ["b"]])
       expect(reader.nullableStrings(found, "count")).toEqual(["1", "9007199254740993", null])
-      expect(reader.nullableStrings(found, "day")).toEqual(["2020-01-02T00:00:00.000Z", "1999-12-31T00:00:00.000Z", null])
+      expect(reader.nullableStrings(found, "day")).toEqual([
+        "2020-01-02T00:00:00.000Z",
+        "1999-12-31T00:00:00.000Z",
+        null
+      ])
     })
   )
 
-  it.effect("takes a row a line from plain text with the file's name as label, and a file a row from folders by label", () =>
-    Effect.gen(function* () {
-      const folder = folderOf({ "lines/pos.txt": "good\r\n\nfine\n", "lines/neg.txt": "bad\n", "by/up/1.txt": "line 1\nline 2", "by/up/2.txt": "second", "by/down/a/b.txt": "deep", "by/.hidden": "x", "by/readme": "y" })
-      const lines = yield* run(join(folder, "lines", "*.txt"), { format: "text" })
-      expect(rowsOf(lines)).toEqual(["bad:neg", "good:pos", "fine:pos"])
-      const byLabel = yield* run(join(folder, "by"), { keep: ["file"] })
-      expect(rowsOf(byLabel)).toEqual(["deep:down", "line 1\nline 2:up", "second:up"])
-      expect(byLabel.counts).toMatchObject({ format: "folder", dropped_unlabelled: 1 })
-      expect(reader.nullableStrings(table(byLabel), "file")).toEqual(["down/a/b.txt", "up/1.txt", "up/2.txt"])
-    })
+  it.effect(
+    "takes a row a line from plain text with the file's name as label, and a file a row from folders by label",
+    () =>
+      Effect.gen(function* () {
+        const folder = folderOf({
+          "lines/pos.txt": "good\r\n\nfine\n",
+          "lines/neg.txt": "bad\n",
+          "by/up/1.txt": "line 1\nline 2",
+          "by/up/2.txt": "second",
+          "by/down/a/b.txt": "deep",
+          "by/.hidden": "x",
+          "by/readme": "y"
+        })
+        const lines = yield* run(join(folder, "lines", "*.txt"), { format: "text" })
+        expect(rowsOf(lines)).toEqual(["bad:neg", "good:pos", "fine:pos"])
+        const byLabel = yield* run(join(folder, "by"), { keep: ["file"] })
+        expect(rowsOf(byLabel)).toEqual(["deep:down", "line 1\nline 2:up", "second:up"])
+        expect(byLabel.counts).toMatchObject({ format: "folder", dropped_unlabelled: 1 })
+        expect(reader.nullableStrings(table(byLabel), "file")).toEqual(["down/a/b.txt", "up/1.txt", "up/2.txt"])
+      })
   )
 
   it.effect("names the file of a pattern in which a row is bad", () =>
     Effect.gen(function* () {
-      const folder = folderOf({ "a.csv": csvText, "b.csv": "text,label\nx,y,z\n", "c.csv.gz": gzipSync(csvText).subarray(0, 60) })
+      const folder = folderOf({
+        "a.csv": csvText,
+        "b.csv": "text,label\nx,y,z\n",
+        "c.csv.gz": gzipSync(csvText).subarray(0, 60)
+      })
       const error = yield* failure(run(join(folder, "[ab].csv")))
       expect(error.message).toBe("[ab].csv (b.csv):2: 3 fields where the header has 2")
       const cut = yield* failure(run(join(folder, "c.csv.gz")))
@@ -135,12 +185,20 @@ describe("formats", () => {
 })
 
 describe("shapes", () => {
-  const text = (rows: ReadonlyArray<object>) => join(folderOf({ source: rows.map((row) => JSON.stringify(row)).join("\n") }), "source")
+  const text = (rows: ReadonlyArray<object>) =>
+    join(folderOf({ source: rows.map((row) => JSON.stringify(row)).join("\n") }), "source")
 
   it.effect("pairs, whose identity is both texts in their order", () =>
     Effect.gen(function* () {
-      const path = text([{ premise: "a", hypothesis: "b", label: 1 }, { premise: "b", hypothesis: "a", label: 1 }, { premise: "a", hypothesis: "b", label: 0 }])
-      const outcome = yield* run(path, { task: "pair-classification", columns: { text_a: "premise", text_b: "hypothesis" } })
+      const path = text([
+        { premise: "a", hypothesis: "b", label: 1 },
+        { premise: "b", hypothesis: "a", label: 1 },
+        { premise: "a", hypothesis: "b", label: 0 }
+      ])
+      const outcome = yield* run(path, {
+        task: "pair-classification",
+        columns: { text_a: "premise", text_b: "hypothesis" }
+      })
       const found = table(outcome)
       expect(reader.strings(found, "text_b")).toEqual(["b", "a", "b"])
       expect(outcome.counts).toMatchObject({ duplicates: 1, conflicting_labels: 1 })
@@ -150,9 +208,20 @@ describe("shapes", () => {
 
   it.effect("numbers to predict, with their spread as facts", () =>
     Effect.gen(function* () {
-      const outcome = yield* run(text([{ text: "a", label: 1.5 }, { text: "b", label: "2.5" }, { text: "c", label: "" }]), { task: "text-regression" })
+      const outcome = yield* run(
+        text([
+          { text: "a", label: 1.5 },
+          { text: "b", label: "2.5" },
+          { text: "c", label: "" }
+        ]),
+        { task: "text-regression" }
+      )
       expect([...reader.float64s(table(outcome), "label")]).toEqual([1.5, 2.5])
-      expect(outcome.outputs["rows"]!.facts).toEqual({ rows: 2, task: "text-regression", target: { mean: 2, sd: 0.5, min: 1.5, max: 2.5 } })
+      expect(outcome.outputs["rows"]!.facts).toEqual({
+        rows: 2,
+        task: "text-regression",
+        target: { mean: 2, sd: 0.5, min: 1.5, max: 2.5 }
+      })
       const error = yield* failure(run(text([{ text: "a", label: "high" }]), { task: "text-regression" }))
       expect(error.message).toMatch(/column "label" holds "high", not a number/)
     })
@@ -160,15 +229,37 @@ describe("shapes", () => {
 
   it.effect("sets of labels from lists, from text between separators, and from columns of true and false", () =>
     Effect.gen(function* () {
-      const lists = yield* run(text([{ text: "a", label: ["y", "x", "y"] }, { text: "b", label: '["x"]' }, { text: "c", label: "y, x" }, { text: "d", label: [] }]), { task: "multi-label-classification" })
+      const lists = yield* run(
+        text([
+          { text: "a", label: ["y", "x", "y"] },
+          { text: "b", label: '["x"]' },
+          { text: "c", label: "y, x" },
+          { text: "d", label: [] }
+        ]),
+        { task: "multi-label-classification" }
+      )
       expect(reader.textLists(table(lists), "label")).toEqual([["x", "y"], ["x"], ["x", "y"], []])
       expect(reader.declaredLabels(table(lists))).toEqual(["x", "y"])
       expect(lists.counts).toMatchObject({ labels: { x: 3, y: 2 }, rows_out: 4 })
-      const flags = yield* run(text([{ text: "a", x: 1, y: "true" }, { text: "b", x: false, y: "" }]), { task: "multi-label-classification", columns: { label: ["x", "y"] }, labels: ["y", "x"] })
+      const flags = yield* run(
+        text([
+          { text: "a", x: 1, y: "true" },
+          { text: "b", x: false, y: "" }
+        ]),
+        { task: "multi-label-classification", columns: { label: ["x", "y"] }, labels: ["y", "x"] }
+      )
       expect(reader.textLists(table(flags), "label")).toEqual([["x", "y"], []])
       expect(flags.outputs["rows"]!.facts["labels"]).toEqual(["y", "x"])
-      const other = yield* run(text([{ text: "a", x: 1, y: "true" }, { text: "b", x: false, y: "" }]), { task: "multi-label-classification", columns: { label: ["x", "y"] } })
-      expect(other.outputs["rows"]!.content, "another order of the head is another content").not.toBe(flags.outputs["rows"]!.content)
+      const other = yield* run(
+        text([
+          { text: "a", x: 1, y: "true" },
+          { text: "b", x: false, y: "" }
+        ]),
+        { task: "multi-label-classification", columns: { label: ["x", "y"] } }
+      )
+      expect(other.outputs["rows"]!.content, "another order of the head is another content").not.toBe(
+        flags.outputs["rows"]!.content
+      )
     })
   )
 
@@ -176,9 +267,15 @@ describe("shapes", () => {
     Effect.gen(function* () {
       const alone = yield* run(text([{ text: "a" }, { text: "" }]), { task: "unlabelled-text" })
       expect(table(alone).schema.names).toEqual(["row_id", "text"])
-      const answers = yield* run(text([{ mr: "name[x]", ref: "It is x." }]), { task: "text-to-text", columns: { input: "mr", output: "ref" } })
+      const answers = yield* run(text([{ mr: "name[x]", ref: "It is x." }]), {
+        task: "text-to-text",
+        columns: { input: "mr", output: "ref" }
+      })
       expect(reader.strings(table(answers), "output")).toEqual(["It is x."])
-      const chat = yield* run(text([{ messages: [{ role: "user", content: "hi" }] }, { messages: [] }]), { task: "chat", max_bad_rows: 1 })
+      const chat = yield* run(text([{ messages: [{ role: "user", content: "hi" }] }, { messages: [] }]), {
+        task: "chat",
+        max_bad_rows: 1
+      })
       expect(reader.strings(table(chat), "messages")).toEqual(['[{"content":"hi","role":"user"}]'])
     })
   )
@@ -186,11 +283,19 @@ describe("shapes", () => {
 
 describe("selection", () => {
   const path = () =>
-    join(folderOf({ source: `text,label,lang,year\n${Array.from({ length: 20 }, (_, at) => `row ${at},${at % 2},${at < 5 ? "de" : "en"},${1990 + at}`).join("\n")}` }), "source")
+    join(
+      folderOf({
+        source: `text,label,lang,year\n${Array.from({ length: 20 }, (_, at) => `row ${at},${at % 2},${at < 5 ? "de" : "en"},${1990 + at}`).join("\n")}`
+      }),
+      "source"
+    )
 
   it.effect("takes rows by expression and by position, and keeps further columns", () =>
     Effect.gen(function* () {
-      const outcome = yield* run(path(), { where: 'lang == "en" and year < 2000 and length(text) == 5', keep: ["lang", "year"] })
+      const outcome = yield* run(path(), {
+        where: 'lang == "en" and year < 2000 and length(text) == 5',
+        keep: ["lang", "year"]
+      })
       expect(rowsOf(outcome)).toEqual(["row 5:1", "row 6:0", "row 7:1", "row 8:0", "row 9:1"])
       expect(reader.nullableStrings(table(outcome), "year")).toEqual(["1995", "1996", "1997", "1998", "1999"])
       expect(outcome.counts).toMatchObject({ rows_in: 20, not_selected: 15, rows_out: 5 })
@@ -202,17 +307,27 @@ describe("selection", () => {
     const faults = async (params: object) => {
       const decodedParams = decoded({ source: "x", ...params })
       const head = await peek(path(), decodedParams)
-      return ingest.types({ params: decodedParams, inputs: {}, heads: { source: head } }).faults.map(({ hint, message }) => `${message}\n${hint}`)
+      return ingest
+        .types({ params: decodedParams, inputs: {}, heads: { source: head } })
+        .faults.map(({ hint, message }) => `${message}\n${hint}`)
     }
-    expect(await faults({})).toEqual(["`task` is missing: what are the rows for?\nthe source looks like task: text-classification"])
+    expect(await faults({})).toEqual([
+      "`task` is missing: what are the rows for?\nthe source looks like task: text-classification"
+    ])
     expect(await faults({ task: "text-classification", where: "yaer > 3", rows: "5..2", keep: ["land"] })).toEqual([
       'the source has no column "land"; it has text, label, lang, year\ndid you mean `lang`?',
       "`5..2` holds no row\nthe end is not taken: 0..1 is the first row alone",
       "there is no column `yaer`, at character 1 of\n  yaer > 3\n  ^\ndid you mean `year`?"
     ])
-    expect((await faults({ task: "pair-classification" }))[0]).toMatch(/no column "text_a".*\nthe source looks like task: text-classification/)
-    expect(await faults({ task: "text-classification", columns: { text_a: "text" } })).toEqual(["text-classification has no column `text_a`\ndid you mean `text`?"])
-    expect(await faults({ task: "text-regression", labels: ["a"] })).toEqual(["text-regression has no label names\nleave labels out"])
+    expect((await faults({ task: "pair-classification" }))[0]).toMatch(
+      /no column "text_a".*\nthe source looks like task: text-classification/
+    )
+    expect(await faults({ task: "text-classification", columns: { text_a: "text" } })).toEqual([
+      "text-classification has no column `text_a`\ndid you mean `text`?"
+    ])
+    expect(await faults({ task: "text-regression", labels: ["a"] })).toEqual([
+      "text-regression has no label names\nleave labels out"
+    ])
   })
 
   it.effect("leaves out as many bad rows as are allowed, and says where the first is", () =>
@@ -222,23 +337,35 @@ describe("selection", () => {
       expect(rowsOf(outcome)).toEqual(["a:1", "c:2"])
       expect(outcome.counts["bad_rows"]).toBe(2)
       expect(outcome.warnings[0]).toBe("2 bad rows left out: source:3: 1 fields where the header has 2; 1 more")
-      expect((yield* failure(run(source, { max_bad_rows: 1 }))).message).toMatch(/source:3: .* \(and 1 more row with a fault\); max_bad_rows allows 1/)
+      expect((yield* failure(run(source, { max_bad_rows: 1 }))).message).toMatch(
+        /source:3: .* \(and 1 more row with a fault\); max_bad_rows allows 1/
+      )
     })
   )
 
   it.effect("takes sources by their weights", () =>
     Effect.gen(function* () {
-      const lines = (name: string, count: number) => `text,label\n${Array.from({ length: count }, (_, at) => `${name} ${at},${at % 2}`).join("\n")}\n`
+      const lines = (name: string, count: number) =>
+        `text,label\n${Array.from({ length: count }, (_, at) => `${name} ${at},${at % 2}`).join("\n")}\n`
       const folder = folderOf({ "big.csv": lines("big", 100), "small.csv": lines("small", 30) })
       const both = (more: object, weights?: readonly [number, number]) =>
         runStage(bench, ingest, {
-          with: { task: "text-classification", source: ["big.csv", "small.csv"].map((source, at) => (weights === undefined ? source : { source, weight: weights[at] })), ...more },
+          with: {
+            task: "text-classification",
+            source: ["big.csv", "small.csv"].map((source, at) =>
+              weights === undefined ? source : { source, weight: weights[at] }
+            ),
+            ...more
+          },
           sources: { "source/0": sourceAt(join(folder, "big.csv")), "source/1": sourceAt(join(folder, "small.csv")) },
           seed: 7
         })
       expect((yield* both({})).counts["sources"]).toEqual({ "big.csv": 100, "small.csv": 30 })
       expect((yield* both({ sample: 26 })).counts["sources"]).toEqual({ "big.csv": 20, "small.csv": 6 })
-      expect((yield* both({ sample: 20 }, [1, 1])).counts).toMatchObject({ sources: { "big.csv": 10, "small.csv": 10 }, labels: { "0": 10, "1": 10 } })
+      expect((yield* both({ sample: 20 }, [1, 1])).counts).toMatchObject({
+        sources: { "big.csv": 10, "small.csv": 10 },
+        labels: { "0": 10, "1": 10 }
+      })
       const limited = yield* both({ sample: 100 }, [1, 3])
       expect(limited.counts["sources"]).toEqual({ "big.csv": 10, "small.csv": 30 })
       expect(limited.warnings).toContain("sample asks for 100 rows where 40 can be had by these weights")

@@ -9,29 +9,102 @@ export interface Guess {
 
 type Rows = ReadonlyArray<Readonly<Record<string, unknown>>>
 
-const labelNames = ["label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "tag", "tags", "score", "rating", "emotion", "genre", "team", "spam", "y", "s"]
+const labelNames = [
+  "label",
+  "labels",
+  "class",
+  "category",
+  "target",
+  "sentiment",
+  "intent",
+  "topic",
+  "tag",
+  "tags",
+  "score",
+  "rating",
+  "emotion",
+  "genre",
+  "team",
+  "spam",
+  "y",
+  "s"
+]
 /** What is told about a row rather than asked of it. */
-const aboutNames = ["id", "lang", "language", "split", "part", "set", "fold", "date", "year", "month", "day", "time", "source", "url", "author", "user", "version", "file"]
-const textNames = ["text", "sentence", "content", "body", "review", "comment", "message", "tweet", "description", "title", "document", "t"]
+const aboutNames = [
+  "id",
+  "lang",
+  "language",
+  "split",
+  "part",
+  "set",
+  "fold",
+  "date",
+  "year",
+  "month",
+  "day",
+  "time",
+  "source",
+  "url",
+  "author",
+  "user",
+  "version",
+  "file"
+]
+const textNames = [
+  "text",
+  "sentence",
+  "content",
+  "body",
+  "review",
+  "comment",
+  "message",
+  "tweet",
+  "description",
+  "title",
+  "document",
+  "t"
+]
 const pairNames: ReadonlyArray<readonly [string, string]> = [
-  ["text_a", "text_b"], ["sentence1", "sentence2"], ["premise", "hypothesis"], ["question1", "question2"], ["question", "passage"],
-  ["question", "sentence"], ["text1", "text2"], ["sentence_a", "sentence_b"], ["query", "document"]
+  ["text_a", "text_b"],
+  ["sentence1", "sentence2"],
+  ["premise", "hypothesis"],
+  ["question1", "question2"],
+  ["question", "passage"],
+  ["question", "sentence"],
+  ["text1", "text2"],
+  ["sentence_a", "sentence_b"],
+  ["query", "document"]
 ]
 const answerNames: ReadonlyArray<readonly [string, string]> = [
-  ["input", "output"], ["instruction", "output"], ["prompt", "completion"], ["prompt", "response"], ["instruction", "response"],
-  ["question", "answer"], ["source", "target"], ["meaning_representation", "human_reference"], ["document", "summary"]
+  ["input", "output"],
+  ["instruction", "output"],
+  ["prompt", "completion"],
+  ["prompt", "response"],
+  ["instruction", "response"],
+  ["question", "answer"],
+  ["source", "target"],
+  ["meaning_representation", "human_reference"],
+  ["document", "summary"]
 ]
 const messageNames = ["messages", "conversation", "conversations", "chat"]
 
 /** Told by names first, then by what the columns hold. Undefined where no column holds text. */
 export const guessShape = (columns: ReadonlyArray<string>, rows: Rows): Guess | undefined => {
-  const messages = named(columns, messageNames).find((column) => held(rows, column).every((value) => typeof asMessages(value) === "string") && held(rows, column).length > 0)
+  const messages = named(columns, messageNames).find(
+    (column) =>
+      held(rows, column).every((value) => typeof asMessages(value) === "string") && held(rows, column).length > 0
+  )
   if (messages !== undefined) return { task: "chat", columns: { messages } }
   const pair = pairOf(columns, pairNames)
-  const label = labelOf(columns.filter((column) => !pair?.includes(column)), rows)
-  if (pair !== undefined && label !== undefined) return { task: "pair-classification", columns: { text_a: pair[0], text_b: pair[1], label } }
+  const label = labelOf(
+    columns.filter((column) => !pair?.includes(column)),
+    rows
+  )
+  if (pair !== undefined && label !== undefined)
+    return { task: "pair-classification", columns: { text_a: pair[0], text_b: pair[1], label } }
   const answer = pairOf(columns, answerNames)
-  if (answer !== undefined && answer.every((column) => isText(rows, column))) return { task: "text-to-text", columns: { input: answer[0], output: answer[1] } }
+  if (answer !== undefined && answer.every((column) => isText(rows, column)))
+    return { task: "text-to-text", columns: { input: answer[0], output: answer[1] } }
   return ofOneText(columns, rows)
 }
 
@@ -41,7 +114,8 @@ const ofOneText = (columns: ReadonlyArray<string>, rows: Rows): Guess | undefine
   const rest = columns.filter((column) => column !== text)
   const label = labelOf(rest, rows)
   const flags = rest.filter((column) => isFlag(rows, column))
-  if (flags.length > 1 && (label === undefined || flags.includes(label))) return { task: "multi-label-classification", columns: { text, label: flags } }
+  if (flags.length > 1 && (label === undefined || flags.includes(label)))
+    return { task: "multi-label-classification", columns: { text, label: flags } }
   if (label === undefined) return { task: "unlabelled-text", columns: { text } }
   if (isList(rows, label)) return { task: "multi-label-classification", columns: { text, label } }
   return { task: isMeasure(rows, label) ? "text-regression" : "text-classification", columns: { text, label } }
@@ -63,10 +137,13 @@ const held = (rows: Rows, column: string): ReadonlyArray<unknown> =>
 
 const isText = (rows: Rows, column: string): boolean => held(rows, column).every((value) => typeof value === "string")
 
-const isFlag = (rows: Rows, column: string): boolean => held(rows, column).length > 0 && held(rows, column).every((value) => asFlag(value) !== undefined)
+const isFlag = (rows: Rows, column: string): boolean =>
+  held(rows, column).length > 0 && held(rows, column).every((value) => asFlag(value) !== undefined)
 
 const isList = (rows: Rows, column: string): boolean =>
-  held(rows, column).some((value) => Array.isArray(value) || (typeof value === "string" && /^\s*\[.*\]\s*$/su.test(value)))
+  held(rows, column).some(
+    (value) => Array.isArray(value) || (typeof value === "string" && /^\s*\[.*\]\s*$/su.test(value))
+  )
 
 /** Numbers with a fraction, or more of them than classes would be. */
 const isMeasure = (rows: Rows, column: string): boolean => {
@@ -79,7 +156,9 @@ const isMeasure = (rows: Rows, column: string): boolean => {
 const textOf = (columns: ReadonlyArray<string>, rows: Rows): string | undefined => {
   const usual = named(columns, textNames).find((column) => isText(rows, column) && averageLength(rows, column) > 0)
   if (usual !== undefined) return usual
-  const byLength = columns.filter((column) => isText(rows, column)).map((column) => ({ column, length: averageLength(rows, column) }))
+  const byLength = columns
+    .filter((column) => isText(rows, column))
+    .map((column) => ({ column, length: averageLength(rows, column) }))
   return byLength.filter(({ length }) => length > 0).sort((a, b) => b.length - a.length)[0]?.column
 }
 
@@ -92,16 +171,26 @@ const averageLength = (rows: Rows, column: string): number => {
 const labelOf = (columns: ReadonlyArray<string>, rows: Rows): string | undefined => {
   const usual = named(columns, labelNames).find((column) => held(rows, column).length > 0)
   if (usual !== undefined) return usual
-  const counts = columns.map((column) => ({ column, values: held(rows, column) })).filter(({ values }) => values.length > 1)
-  const repeating = counts.map(({ column, values }) => ({ column, distinct: new Set(values.map(String)).size, rows: values.length }))
+  const counts = columns
+    .map((column) => ({ column, values: held(rows, column) }))
+    .filter(({ values }) => values.length > 1)
+  const repeating = counts.map(({ column, values }) => ({
+    column,
+    distinct: new Set(values.map(String)).size,
+    rows: values.length
+  }))
   const likely = repeating.filter(({ column }) => !aboutNames.includes(column.toLowerCase()))
-  return likely.filter(({ distinct, rows }) => distinct > 1 && distinct <= rows / 2 && distinct <= 100).sort((a, b) => a.distinct - b.distinct)[0]?.column
+  return likely
+    .filter(({ distinct, rows }) => distinct > 1 && distinct <= rows / 2 && distinct <= 100)
+    .sort((a, b) => a.distinct - b.distinct)[0]?.column
 }
 
 /** `task: text-classification, columns: { text: t, label: s }`, as it is written into a pipeline. */
 export const writtenGuess = ({ columns, task }: Guess): string => {
-  const plain = (name: string) => (/^[A-Za-z_][\w-]*$/u.test(name) && !/^(true|false|null|yes|no|on|off)$/iu.test(name) ? name : JSON.stringify(name))
-  const value = (of: string | ReadonlyArray<string>) => (typeof of === "string" ? plain(of) : `[${of.map(plain).join(", ")}]`)
+  const plain = (name: string) =>
+    /^[A-Za-z_][\w-]*$/u.test(name) && !/^(true|false|null|yes|no|on|off)$/iu.test(name) ? name : JSON.stringify(name)
+  const value = (of: string | ReadonlyArray<string>) =>
+    typeof of === "string" ? plain(of) : `[${of.map(plain).join(", ")}]`
   const other = rolesOf(task).filter((role) => columns[role] !== undefined && columns[role] !== role)
   const written = other.map((role) => `${role}: ${value(columns[role]!)}`).join(", ")
   return other.length === 0 ? `task: ${task}` : `task: ${task}, columns: { ${written} }`

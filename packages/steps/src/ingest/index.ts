@@ -11,7 +11,9 @@ const keyed = (params: IngestParams) => {
   return {
     ...semanticParams(IngestParams, params),
     ...(weights.length === 0 ? {} : { weights }),
-    ...(params.format === "text" ? { files: sources.map(({ spec }) => spec.replace(/#.*$/u, "").split("/").at(-1)!) } : {})
+    ...(params.format === "text"
+      ? { files: sources.map(({ spec }) => spec.replace(/#.*$/u, "").split("/").at(-1)!) }
+      : {})
   }
 }
 
@@ -23,7 +25,9 @@ export const ingest = makeStaged({
   outputs: { rows: rowsOutput },
   main: "rows",
   sources: (params) =>
-    Object.fromEntries(sourcesOf(params).map(({ name, spec }) => [name, { spec, format: params.format, param: "source" }])),
+    Object.fromEntries(
+      sourcesOf(params).map(({ name, spec }) => [name, { spec, format: params.format, param: "source" }])
+    ),
   peek: () => import("./peek.ts"),
   types: ({ heads, params }) => ({
     outputs: { rows: params.task === undefined ? { kind: "rows" } : rowsType(params as TaskParams) },

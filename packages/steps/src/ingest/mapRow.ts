@@ -25,7 +25,10 @@ export const rowMapper = (params: TaskParams): RowMapper => {
     const read: Array<string | null> = []
     for (const column of columns) {
       const text = isChat ? asMessages(values[column]) : asText(values[column])
-      if (text === undefined) return { fault: `column "${column}" holds ${isChat ? "no list of { role, content }" : `${nature(values[column])}, not text`}` }
+      if (text === undefined)
+        return {
+          fault: `column "${column}" holds ${isChat ? "no list of { role, content }" : `${nature(values[column])}, not text`}`
+        }
       read.push(text)
     }
     const found = target(values)
@@ -59,16 +62,22 @@ const asNumber = (value: unknown, column: string): Target | { readonly fault: st
   if (value === null || value === undefined || value === "") return null
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value
   if (typeof number === "number" && Number.isFinite(number)) return number
-  return { fault: `column "${column}" holds ${typeof value === "object" ? nature(value) : JSON.stringify(value)}, not a number` }
+  return {
+    fault: `column "${column}" holds ${typeof value === "object" ? nature(value) : JSON.stringify(value)}, not a number`
+  }
 }
 
 /** A list, or a text: a JSON list, or names between separators. An empty text is no label at all; `[]` is none that holds. */
 const asNames = (value: unknown, column: string, params: TaskParams): Target | { readonly fault: string } => {
   if (value === null || value === undefined || value === "") return null
   const list = typeof value === "string" ? listOf(value, params.label_separator) : value
-  if (!Array.isArray(list)) return { fault: `column "${column}" holds ${typeof value === "object" ? nature(value) : JSON.stringify(value)}, not a list of labels` }
+  if (!Array.isArray(list))
+    return {
+      fault: `column "${column}" holds ${typeof value === "object" ? nature(value) : JSON.stringify(value)}, not a list of labels`
+    }
   const names = [...new Set(list.map((name) => asText(name)))]
-  if (names.some((name) => typeof name !== "string" || name === "")) return { fault: `column "${column}" holds a list in which a label is no text` }
+  if (names.some((name) => typeof name !== "string" || name === ""))
+    return { fault: `column "${column}" holds a list in which a label is no text` }
   const sorted = (names as Array<string>).sort()
   return sorted.map((name) => undeclared(name, params)).find((fault) => fault !== undefined) ?? sorted
 }
@@ -94,7 +103,8 @@ const flags =
     const names: Array<string> = []
     for (const column of columns) {
       const flag = asFlag(values[column])
-      if (flag === undefined) return { fault: `column "${column}" holds ${JSON.stringify(values[column])}, neither true nor false` }
+      if (flag === undefined)
+        return { fault: `column "${column}" holds ${JSON.stringify(values[column])}, neither true nor false` }
       if (flag) names.push(column)
     }
     const sorted = names.sort()

@@ -36,7 +36,8 @@ export const IngestParams = Schema.Struct({
     default: "auto"
   }),
   delimiter: semantic(Schema.String.check(Schema.isPattern(/^.$/u)), {
-    description: "What stands between the fields of CSV, one character. Absent: a comma, semicolon, tab or bar, whichever parts the first lines alike.",
+    description:
+      "What stands between the fields of CSV, one character. Absent: a comma, semicolon, tab or bar, whichever parts the first lines alike.",
     optional: true
   }),
   quote: semantic(Schema.String.check(Schema.isPattern(/^.$/u)), {
@@ -90,7 +91,8 @@ export const IngestParams = Schema.Struct({
     optional: true
   }),
   rows: semantic(Schema.String.check(Schema.isPattern(/^\d*\.\.\d*$/u)), {
-    description: "Which rows of the source are taken, by position from 0: 0..1000, 1000.., ..500. The end is not taken.",
+    description:
+      "Which rows of the source are taken, by position from 0: 0..1000, 1000.., ..500. The end is not taken.",
     optional: true
   }),
   sample: semantic(count, {
@@ -98,7 +100,8 @@ export const IngestParams = Schema.Struct({
     optional: true
   }),
   max_bad_rows: semantic(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), {
-    description: "Rows that may have a fault (cannot be read, a label that is no number) and are left out, counted. More fail the step.",
+    description:
+      "Rows that may have a fault (cannot be read, a label that is no number) and are left out, counted. More fail the step.",
     default: 0
   }),
   empties: semantic(Schema.Literals(["drop", "fail", "keep"]), {
@@ -139,7 +142,11 @@ export const sourcesOf = (params: Pick<IngestParams, "source" | "sha256">): Read
   const isList = typeof source !== "string" && !("source" in source)
   const entries = isList ? source : [source]
   return entries.map((entry, at) => {
-    const { sha256, source: spec, weight } = typeof entry === "string" ? ({ source: entry } as typeof weighted.Type) : entry
+    const {
+      sha256,
+      source: spec,
+      weight
+    } = typeof entry === "string" ? ({ source: entry } as typeof weighted.Type) : entry
     const digest = sha256 ?? params.sha256
     return {
       name: isList ? `source/${at}` : "source",

@@ -1,6 +1,7 @@
+import type { JsonObject } from "@hone/core/Json"
 import type { SourceHead } from "@hone/core/Step"
 import { filesAt, pathKind } from "./files.ts"
-import { type Guess, guessShape } from "./guess.ts"
+import { guessShape } from "./guess.ts"
 import { type FileHead, readHead } from "./head.ts"
 import { rowDepth, rowKeys } from "./format.ts"
 import type { IngestParams } from "./params.ts"
@@ -28,15 +29,17 @@ export const peek = async (path: string, params: IngestParams): Promise<SourceHe
   return {
     format,
     ...(columns.length === 0 ? {} : { columns }),
-    ...(guess === undefined ? {} : { facts: { guess: { task: guess.task, columns: guess.columns as never } } satisfies { guess: Guess } as never })
+    ...(guess === undefined ? {} : { facts: { guess: { ...guess, columns: guess.columns as JsonObject } } })
   }
 }
 
 /** Reads the head of a source. Of several files the first one. */
 export const look = async (path: string, params: Wanted): Promise<Sight> => {
   const files = filesAt(path)
-  if (files.length === 0) throw Object.assign(new Error("no file matches"), { hint: "* stands for any name, ** for any folders" })
-  if (pathKind(path) === "folder" && (params.format === "auto" || params.format === "folder")) return folderSight(path, files)
+  if (files.length === 0)
+    throw Object.assign(new Error("no file matches"), { hint: "* stands for any name, ** for any folders" })
+  if (pathKind(path) === "folder" && (params.format === "auto" || params.format === "folder"))
+    return folderSight(path, files)
   const head = await readHead(files[0]!, params)
   if (head.format === "parquet" || head.format === "arrow") return tableSight(files[0]!, head)
   const columns = head.format === "text" ? ["text", "label", "file"] : headColumns(head)
@@ -45,8 +48,22 @@ export const look = async (path: string, params: Wanted): Promise<Sight> => {
 
 /** A row a file; the folders right below the source are the labels. */
 const folderSight = (path: string, files: ReadonlyArray<string>): Sight => {
-  const labels = [...new Set(files.map((file) => file.slice(path.length + 1).split(/[\\/]/u)).filter((parts) => parts.length > 1).map(([label]) => label!))]
-  return { format: "folder", columns: ["text", "label", "file"], rows: labels.flatMap((label) => [{ text: "a text", label }, { text: "another text", label }]) }
+  const labels = [
+    ...new Set(
+      files
+        .map((file) => file.slice(path.length + 1).split(/[\\/]/u))
+        .filter((parts) => parts.length > 1)
+        .map(([label]) => label!)
+    )
+  ]
+  return {
+    format: "folder",
+    columns: ["text", "label", "file"],
+    rows: labels.flatMap((label) => [
+      { text: "a text", label },
+      { text: "another text", label }
+    ])
+  }
 }
 
 const tableSight = async (path: string, head: FileHead): Promise<Sight> => {

@@ -1,12 +1,25 @@
 import { type Guess, isTrainable, writtenGuess } from "./guess.ts"
 
-const quoted = (text: string): string => (/^[\w./-]+$/u.test(text) && !/^[\d.]+$/u.test(text) ? text : JSON.stringify(text))
+const quoted = (text: string): string =>
+  /^[\w./-]+$/u.test(text) && !/^[\d.]+$/u.test(text) ? text : JSON.stringify(text)
 
 /** A pipeline for a source that looks like this: one that runs as it stands, where there is a step that trains on such rows. */
 export const proposedPipeline = (spec: string, sha256: string | undefined, guess: Guess): string => {
-  const name = spec.replace(/[?#].*$/u, "").split("/").at(-1)!.replace(/\..*$/u, "").replace(/[^\w-]+/gu, "-").replace(/^-+|-+$/gu, "")
+  const name = spec
+    .replace(/[?#].*$/u, "")
+    .split("/")
+    .at(-1)!
+    .replace(/\..*$/u, "")
+    .replace(/[^\w-]+/gu, "-")
+    .replace(/^-+|-+$/gu, "")
   const source = `source: ${quoted(spec)}${sha256 === undefined ? "" : `, sha256: ${quoted(sha256)}`}`
-  const head = [`name: ${quoted(name === "" ? "rows" : name)}`, "seed: 7", "", "steps:", `  rows:      { uses: ingest, with: { ${source}, ${writtenGuess(guess)} } }`]
+  const head = [
+    `name: ${quoted(name === "" ? "rows" : name)}`,
+    "seed: 7",
+    "",
+    "steps:",
+    `  rows:      { uses: ingest, with: { ${source}, ${writtenGuess(guess)} } }`
+  ]
   return `${[...head, ...training(guess)].join("\n")}\n`
 }
 

@@ -52,7 +52,8 @@ async function* rowsOfFile(
   const chunks = head.compression === undefined ? file.chunks : decompressed(file.chunks, head.compression)
   try {
     if (isLabelled) yield* readWholeText(chunks, head.dialect, { label: topFolder(file.name), file: file.name })
-    else if (head.format === "text") yield* readTextLines(chunks, head.dialect, { label: stem(file.name), file: file.name })
+    else if (head.format === "text")
+      yield* readTextLines(chunks, head.dialect, { label: stem(file.name), file: file.name })
     else yield* readRows(head.format as "jsonl", chunks, head.dialect)
   } catch (error) {
     if (!(error instanceof BadCompression)) throw error
@@ -65,7 +66,12 @@ async function* tableRows(file: ReadFile, format: "parquet" | "arrow", columns: 
     yield* format === "parquet" ? readParquet(file.path, columns) : readArrow(file.path, columns)
   } catch (error) {
     if (error instanceof Error && "syscall" in error) throw error
-    yield [{ line: 1, fault: `the ${format === "parquet" ? "Parquet" : "Arrow"} file cannot be read: ${(error as Error).message}` }]
+    yield [
+      {
+        line: 1,
+        fault: `the ${format === "parquet" ? "Parquet" : "Arrow"} file cannot be read: ${(error as Error).message}`
+      }
+    ]
   }
 }
 
@@ -73,4 +79,5 @@ async function* tableRows(file: ReadFile, format: "parquet" | "arrow", columns: 
 const topFolder = (name: string): string => (name.includes("/") ? name.slice(0, name.indexOf("/")) : "")
 
 /** A file's name without folders and endings. */
-export const stem = (name: string): string => name.slice(name.lastIndexOf("/") + 1).replace(/(\.(txt|text|gz|zst))+$/iu, "")
+export const stem = (name: string): string =>
+  name.slice(name.lastIndexOf("/") + 1).replace(/(\.(txt|text|gz|zst))+$/iu, "")

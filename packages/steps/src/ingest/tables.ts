@@ -8,10 +8,7 @@ import type { SourceRow } from "./readers.ts"
 const ROWS_AT_ONCE = 4096
 
 /** Rows of a table file, `line` being the row from 1. `columns` are those wanted; absent: all. */
-export type TableReader = (
-  path: string,
-  columns?: ReadonlyArray<string>
-) => AsyncGenerator<ReadonlyArray<SourceRow>>
+export type TableReader = (path: string, columns?: ReadonlyArray<string>) => AsyncGenerator<ReadonlyArray<SourceRow>>
 
 /** A row group at a time: Parquet's unit of compression is the least that can be read. */
 export const readParquet: TableReader = async function* (path, wanted) {
@@ -61,7 +58,8 @@ const plain = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value
   if (value instanceof Date) return value.toISOString()
   if (value instanceof Uint8Array) return Buffer.from(value).toString("utf8")
-  if (Array.isArray(value) || Symbol.iterator in value && "toArray" in value) return Array.from(value as Iterable<unknown>, plainEntry)
+  if (Array.isArray(value) || (Symbol.iterator in value && "toArray" in value))
+    return Array.from(value as Iterable<unknown>, plainEntry)
   const object = "toJSON" in value && typeof value.toJSON === "function" ? (value.toJSON() as object) : value
   return plainRow(object as Record<string, unknown>)
 }

@@ -26,7 +26,6 @@ class Tally {
   readonly #firstTargets = new Numbers()
   /** By input that occurs more than once: how often. */
   readonly #occurrences = new Map<number, number>()
-  readonly #targetNumbers = new Map<string, number>()
   readonly #repeated = new Set<string>()
   readonly #conflicting = new Set<number>()
   /** By row that may be kept. */
@@ -89,7 +88,8 @@ class Tally {
   }
 
   #watch(values: Readonly<Record<string, unknown>>): void {
-    for (const column of this.#watched) if (values[column] !== undefined && values[column] !== null) this.#held.add(column)
+    for (const column of this.#watched)
+      if (values[column] !== undefined && values[column] !== null) this.#held.add(column)
   }
 
   #addInput(ordinal: number, source: number, line: number, shown: string, mapped: MappedRow): void {
@@ -168,7 +168,8 @@ class Tally {
     const numbers = [...this.#labelNumbers.keys()].map((label) => labels.indexOf(label))
     const { available, bySource, nameCounts } = this.#chooses ? this.#choose(labels) : this.#all(labels, numbers)
     const labelCounts = labels.map(() => 0)
-    if (this.#kind === "name") for (const counts of bySource) counts.forEach((count, label) => (labelCounts[label]! += count))
+    if (this.#kind === "name")
+      for (const counts of bySource) counts.forEach((count, label) => (labelCounts[label]! += count))
     nameCounts.forEach((count, number) => (labelCounts[numbers[number]!]! += count))
     const out = total(bySource)
     const { conflicting_labels, dropped_empty, dropped_unlabelled, duplicates, not_selected } = this.#counts
@@ -242,7 +243,8 @@ interface Choice {
   readonly available: number
 }
 
-const total = (counts: ReadonlyArray<ReadonlyArray<number>>): number => counts.flat().reduce((sum, count) => sum + count, 0)
+const total = (counts: ReadonlyArray<ReadonlyArray<number>>): number =>
+  counts.flat().reduce((sum, count) => sum + count, 0)
 
 /** Rows to take of each source and label. */
 const sharesOf = (
@@ -251,7 +253,11 @@ const sharesOf = (
   weights: ReadonlyArray<number> | undefined
 ): ReadonlyArray<ReadonlyArray<number>> => {
   if (weights !== undefined) {
-    const ofSource = weighted(counts.map((labels) => labels.reduce((sum, count) => sum + count, 0)), weights, sample)
+    const ofSource = weighted(
+      counts.map((labels) => labels.reduce((sum, count) => sum + count, 0)),
+      weights,
+      sample
+    )
     return counts.map((labels, source) => allocate(labels, ofSource[source]!))
   }
   if (sample === undefined) return counts

@@ -37,7 +37,10 @@ const spreadOf = (targets: Float64Array, rows: Int32Array): JsonObject | null =>
   const values = Array.from(rows, (row) => targets[row]!)
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  const [min, max] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)] as const, [Infinity, -Infinity] as const)
+  const [min, max] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)] as const, [
+    Infinity,
+    -Infinity
+  ] as const)
   return { mean, sd: Math.sqrt(squares / values.length), min, max }
 }
 

@@ -27,7 +27,10 @@ const sideOfName: Readonly<Record<string, number>> = {
 export const givenSides = (table: Table, params: SplitParams): Uint8Array => {
   const sides = new Uint8Array(table.numRows).fill(FREE)
   if (params.by !== undefined) takeColumn(table, params.by, sides)
-  for (const [part, side] of [["validation", VALIDATION], ["test", TEST]] as const) {
+  for (const [part, side] of [
+    ["validation", VALIDATION],
+    ["test", TEST]
+  ] as const) {
     const named = params[part]
     if (isShare(named)) continue
     const members = "where" in named ? matching(table, named.where, part) : inRange(table.numRows, named.rows)
@@ -36,7 +39,8 @@ export const givenSides = (table: Table, params: SplitParams): Uint8Array => {
       sides[row] = side
     }
   }
-  const isDrawn = params.folds !== undefined || [params.validation, params.test].some((part) => isShare(part) && part !== 0)
+  const isDrawn =
+    params.folds !== undefined || [params.validation, params.test].some((part) => isShare(part) && part !== 0)
   return params.by !== undefined && isDrawn ? sides.map((side) => (side === TRAIN ? FREE : side)) : sides
 }
 
@@ -79,7 +83,11 @@ const matching = (table: Table, where: string, part: string): ReadonlyArray<numb
       if (holds((name) => valueOf(columns.get(name)?.get(row)))) found.push(row)
     } catch (error) {
       if (!(error instanceof RowFault)) throw error
-      throw new StageError({ code: "bad_row", message: `${part}: row ${row}: ${error.message}`, hint: "mend the expression, or leave such rows out when ingesting" })
+      throw new StageError({
+        code: "bad_row",
+        message: `${part}: row ${row}: ${error.message}`,
+        hint: "mend the expression, or leave such rows out when ingesting"
+      })
     }
   }
   return found
@@ -87,7 +95,9 @@ const matching = (table: Table, where: string, part: string): ReadonlyArray<numb
 
 /** An Arrow value as the language has it: lists come as vectors. */
 const valueOf = (value: unknown): unknown =>
-  typeof value === "object" && value !== null && Symbol.iterator in value ? Array.from(value as Iterable<unknown>) : value
+  typeof value === "object" && value !== null && Symbol.iterator in value
+    ? Array.from(value as Iterable<unknown>)
+    : value
 
 const inRange = (rows: number, text: string): ReadonlyArray<number> => {
   const { end, start } = rangeOf(text)!

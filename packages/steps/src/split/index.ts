@@ -18,14 +18,40 @@ const shareFaults = ({ by, fold, folds, test, validation }: SplitParams): Readon
   return [{ path: ["with", "test"], message, hint: "let them sum to less than 1" }]
 }
 
-const foldFaults = (fold: number | undefined, folds: number | undefined, test: SplitParams["test"]): ReadonlyArray<StepFault> => {
-  if (folds === undefined) return [{ path: ["with", "fold"], message: "`fold` says which, and `folds` is missing: of how many?", hint: "write folds: 5, say" }]
+const foldFaults = (
+  fold: number | undefined,
+  folds: number | undefined,
+  test: SplitParams["test"]
+): ReadonlyArray<StepFault> => {
+  if (folds === undefined)
+    return [
+      {
+        path: ["with", "fold"],
+        message: "`fold` says which, and `folds` is missing: of how many?",
+        hint: "write folds: 5, say"
+      }
+    ]
   if (fold === undefined) {
     const hint = 'write fold: "${matrix.fold}", and matrix: { fold: [0, 1, 2] } beside with'
     return [{ path: ["with", "folds"], message: "`fold` is missing: which of them is the test part?", hint }]
   }
-  if (fold >= folds) return [{ path: ["with", "fold"], message: `there is no fold ${fold} of ${folds}`, hint: `they are counted from 0: 0 to ${folds - 1}` }]
-  return test === 0 ? [] : [{ path: ["with", "test"], message: "the fold is the test part, and `test` asks for another", hint: "leave test out" }]
+  if (fold >= folds)
+    return [
+      {
+        path: ["with", "fold"],
+        message: `there is no fold ${fold} of ${folds}`,
+        hint: `they are counted from 0: 0 to ${folds - 1}`
+      }
+    ]
+  return test === 0
+    ? []
+    : [
+        {
+          path: ["with", "test"],
+          message: "the fold is the test part, and `test` asks for another",
+          hint: "leave test out"
+        }
+      ]
 }
 
 const valueTypes: Readonly<Partial<Record<ColumnType["type"], ValueType>>> = {
@@ -40,13 +66,21 @@ const valueTypes: Readonly<Partial<Record<ColumnType["type"], ValueType>>> = {
 }
 
 const partFaults = (params: SplitParams, rows: PortType | undefined): ReadonlyArray<StepFault> => {
-  const known = Object.entries(rows?.columns ?? {}).flatMap(([name, { type }]) => (valueTypes[type] === undefined ? [] : [[name, valueTypes[type]] as const]))
+  const known = Object.entries(rows?.columns ?? {}).flatMap(([name, { type }]) =>
+    valueTypes[type] === undefined ? [] : [[name, valueTypes[type]] as const]
+  )
   return (["validation", "test"] as const).flatMap((part): ReadonlyArray<StepFault> => {
     const named = params[part]
     if (isShare(named)) return []
     if ("rows" in named) {
       if (rangeOf(named.rows) !== undefined) return []
-      return [{ path: ["with", part, "rows"], message: `\`${named.rows}\` holds no row`, hint: "the end is not taken: 0..1 is the first row alone" }]
+      return [
+        {
+          path: ["with", part, "rows"],
+          message: `\`${named.rows}\` holds no row`,
+          hint: "the end is not taken: 0..1 is the first row alone"
+        }
+      ]
     }
     const fault = whereFault(named.where, rows?.columns === undefined ? undefined : Object.fromEntries(known))
     return fault === undefined ? [] : [{ path: ["with", part, "where"], ...fault }]

@@ -23,7 +23,8 @@ export const findNearDuplicates = (
   threshold: number
 ): ReadonlyArray<number> => {
   const signatures = new Uint32Array(texts.length * BINS)
-  for (let row = 0; row < texts.length; row++) sign(runsOf(texts[row]!), signatures.subarray(row * BINS, (row + 1) * BINS))
+  for (let row = 0; row < texts.length; row++)
+    sign(runsOf(texts[row]!), signatures.subarray(row * BINS, (row + 1) * BINS))
   const near = new Uint8Array(texts.length)
   const known = new Runs(texts)
   for (let band = 0; band < BINS; band += BAND) {
@@ -31,14 +32,19 @@ export const findNearDuplicates = (
     for (let row = 0; row < texts.length; row++) {
       if (near[row] === 1 || sides[row] === 2 || signatures[row * BINS] === EMPTY) continue
       const before = buckets.get(keyOf(signatures, row, band))?.filter((other) => sides[other]! > sides[row]!)
-      if (before?.slice(0, COMPARED).some((other) => jaccard(known.of(row), known.of(other)) >= threshold) === true) near[row] = 1
+      if (before?.slice(0, COMPARED).some((other) => jaccard(known.of(row), known.of(other)) >= threshold) === true)
+        near[row] = 1
     }
   }
   return Array.from(near.keys()).filter((row) => near[row] === 1)
 }
 
 /** Rows of validation and test by what their signatures have in a band. */
-const bucketsOf = (signatures: Uint32Array, sides: Uint8Array, band: number): ReadonlyMap<number, ReadonlyArray<number>> => {
+const bucketsOf = (
+  signatures: Uint32Array,
+  sides: Uint8Array,
+  band: number
+): ReadonlyMap<number, ReadonlyArray<number>> => {
   const buckets = new Map<number, Array<number>>()
   for (let row = 0; row < sides.length; row++) {
     if (sides[row] === 0 || signatures[row * BINS] === EMPTY) continue

@@ -3,7 +3,9 @@ import { Schema } from "effect"
 
 const fraction = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThan(1))
 const where = Schema.Struct({
-  where: Schema.NonEmptyString.annotate({ description: 'The rows for which it holds, over their columns: lang == "de".' })
+  where: Schema.NonEmptyString.annotate({
+    description: 'The rows for which it holds, over their columns: lang == "de".'
+  })
 })
 const rows = Schema.Struct({
   rows: Schema.String.check(Schema.isPattern(/^\d*\.\.\d*$/u)).annotate({
@@ -61,7 +63,8 @@ export const SplitParams = Schema.Struct({
   near_threshold: semantic(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0.5), Schema.isLessThanOrEqualTo(1)), {
     description: "From which share of common runs on (Jaccard, 0.5 to 1) two texts are near duplicates.",
     default: 0.8,
-    source: "Lee et al. 2022, Deduplicating Training Data Makes Language Models Better (edit similarity and Jaccard 0.8)"
+    source:
+      "Lee et al. 2022, Deduplicating Training Data Makes Language Models Better (edit similarity and Jaccard 0.8)"
   }),
   seed: semantic(Schema.Int, { description: "Another seed than the pipeline's.", optional: true })
 })

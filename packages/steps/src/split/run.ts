@@ -48,7 +48,9 @@ const split = (context: StageContext, params: SplitParams): StageResult => {
       dropped_leaks: dropped.size
     },
     warnings: [
-      ...(params.on_leakage === "keep" && leaks.length > 0 ? [`${leaks.length} rows stand on two sides but for case, spacing or punctuation`] : []),
+      ...(params.on_leakage === "keep" && leaks.length > 0
+        ? [`${leaks.length} rows stand on two sides but for case, spacing or punctuation`]
+        : []),
       ...(params.near_duplicates === "count" && near.length > 0
         ? [`${near.length} rows are near duplicates of rows on another side; near_duplicates: drop leaves them out`]
         : [])
@@ -65,7 +67,10 @@ const place = (table: Table, rows: SplitRows, params: SplitParams, seed: number)
     free.forEach((row, at) => folds[at] === params.fold && (sides[row] = TEST))
   }
   const free = Array.from(sides.keys()).filter((row) => sides[row] === FREE)
-  const [validation, test] = [params.validation, params.test].map((part) => (isShare(part) ? part : 0)) as [Share, Share]
+  const [validation, test] = [params.validation, params.test].map((part) => (isShare(part) ? part : 0)) as [
+    Share,
+    Share
+  ]
   refuseCounts(free.length, { validation, test })
   const drawn = assignSides(some(rows, free), { validation, test }, seed)
   const ranks = assignSides(rows, { validation: 0, test: 0 }, seed).ranks
@@ -83,7 +88,9 @@ const some = ({ groups, row_ids, strata }: SplitRows, rows: ReadonlyArray<number
 const inputTexts = (table: Table): ReadonlyArray<string> => {
   const columns = ["text", "text_a", "text_b", "input", "messages"].filter((name) => table.getChild(name) !== null)
   const texts = columns.map((name) => strings(table, name))
-  return texts.length === 0 ? [] : texts[0]!.map((text, row) => [text, ...texts.slice(1).map((column) => column[row]!)].join("\n"))
+  return texts.length === 0
+    ? []
+    : texts[0]!.map((text, row) => [text, ...texts.slice(1).map((column) => column[row]!)].join("\n"))
 }
 
 const acrossSides = (table: Table, row_ids: ReadonlyArray<string>, sides: Uint8Array, params: SplitParams) => {
@@ -93,8 +100,15 @@ const acrossSides = (table: Table, row_ids: ReadonlyArray<string>, sides: Uint8A
   const isLeak = new Set(leaks)
   const looks = params.near_duplicates !== "ignore" && texts.length > 0
   const near = looks ? findNearDuplicates(texts, sides, params.near_threshold).filter((row) => !isLeak.has(row)) : []
-  if (near.length > 0 && params.near_duplicates === "fail") throw nearLeakage(near.map((row) => row_ids[row]!), params)
-  const dropped = new Set([...(params.on_leakage === "drop" ? leaks : []), ...(params.near_duplicates === "drop" ? near : [])])
+  if (near.length > 0 && params.near_duplicates === "fail")
+    throw nearLeakage(
+      near.map((row) => row_ids[row]!),
+      params
+    )
+  const dropped = new Set([
+    ...(params.on_leakage === "drop" ? leaks : []),
+    ...(params.near_duplicates === "drop" ? near : [])
+  ])
   return { leaks, near, dropped }
 }
 
@@ -141,7 +155,10 @@ const write = (
 
 const wanted = (share: Share): number => (typeof share === "number" ? 0 : share.count)
 
-const refuseCounts = (rows: number, { test, validation }: { readonly test: Share; readonly validation: Share }): void => {
+const refuseCounts = (
+  rows: number,
+  { test, validation }: { readonly test: Share; readonly validation: Share }
+): void => {
   const asked = wanted(test) + wanted(validation)
   if (asked === 0 || asked < rows) return
   throw new StageError({
@@ -152,7 +169,8 @@ const refuseCounts = (rows: number, { test, validation }: { readonly test: Share
 }
 
 const refuseEmpty = (part: "train" | "validation" | "test", rows: Int32Array, params: SplitParams): void => {
-  if (rows.length > 0 || (part !== "train" && params[part] === 0 && !(part === "test" && params.folds !== undefined))) return
+  if (rows.length > 0 || (part !== "train" && params[part] === 0 && !(part === "test" && params.folds !== undefined)))
+    return
   throw new StageError({
     code: "empty_part",
     message: `no row falls to ${part}`,

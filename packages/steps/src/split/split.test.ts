@@ -189,7 +189,15 @@ describe("split", () => {
         return reader.strings(table, "row_id")
       })
       expect(seen.toSorted()).toEqual(ids.toSorted())
-      expect(outcome.counts).toEqual({ rows_in: 100, train: 50, validation: 10, test: 40, leaks: 0, near_duplicates: 0, dropped_leaks: 0 })
+      expect(outcome.counts).toEqual({
+        rows_in: 100,
+        train: 50,
+        validation: 10,
+        test: 40,
+        leaks: 0,
+        near_duplicates: 0,
+        dropped_leaks: 0
+      })
       expect(outcome.outputs["test"]!.facts).toMatchObject({
         rows: 40,
         labels: ["no", "unused", "yes"],

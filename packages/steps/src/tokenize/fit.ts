@@ -78,16 +78,29 @@ export const fitPair = (
   const truncated = first.length + second.length > room
   if (truncated && (truncate === "drop" || truncate === "fail")) return undefined
   const rooms = pairRooms(first.length, second.length, room)
-  const [a, b] = [first, second].map((content, at) => kept(content, rooms[at]!, truncate)) as [Piece["ids"], Piece["ids"]]
+  const [a, b] = [first, second].map((content, at) => kept(content, rooms[at]!, truncate)) as [
+    Piece["ids"],
+    Piece["ids"]
+  ]
   const typesOf = (ids: Piece["ids"], type: number) => Array.from(ids, () => type)
   return {
     ids: Int32Array.from([...before.ids, ...a, ...middle.ids, ...b, ...after.ids]),
-    types: Int32Array.from([...before.types, ...typesOf(a, types[0]), ...middle.types, ...typesOf(b, types[1]), ...after.types]),
+    types: Int32Array.from([
+      ...before.types,
+      ...typesOf(a, types[0]),
+      ...middle.types,
+      ...typesOf(b, types[1]),
+      ...after.types
+    ]),
     truncated
   }
 }
 
-const kept = (content: ReadonlyArray<number>, room: number, truncate: TokenizeParams["truncate"]): ReadonlyArray<number> => {
+const kept = (
+  content: ReadonlyArray<number>,
+  room: number,
+  truncate: TokenizeParams["truncate"]
+): ReadonlyArray<number> => {
   if (content.length <= room) return content
   const { head, tail } = cut(room, truncate as "head" | "tail" | "head_tail")
   return [...content.slice(0, head), ...content.slice(content.length - tail)]

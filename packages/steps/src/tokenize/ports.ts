@@ -13,7 +13,10 @@ export const tokenizerInput: InputPort = {
   description: "tokenizer.json of the model that reads the tokens"
 }
 
-export const tokensOutput: OutputPort = { kind: "tokens", description: "the rows, and input_ids, length, truncated; for pairs token_type_ids" }
+export const tokensOutput: OutputPort = {
+  kind: "tokens",
+  description: "the rows, and input_ids, length, truncated; for pairs token_type_ids"
+}
 
 /** What is wrong with rows that have no text to make tokens of. */
 export const textFaults = (rows: PortType | undefined): ReadonlyArray<StepFault> => {
@@ -34,7 +37,9 @@ export const tokensType = (rows: PortType | undefined): PortType => ({
         columns: {
           ...rows.columns,
           input_ids: { type: "list<int32>", nullable: false },
-          ...(rows.columns["text_b"] === undefined ? {} : { token_type_ids: { type: "list<int32>", nullable: false } as const }),
+          ...(rows.columns["text_b"] === undefined
+            ? {}
+            : { token_type_ids: { type: "list<int32>", nullable: false } as const }),
           length: { type: "int32", nullable: false },
           truncated: { type: "bool", nullable: false }
         }

@@ -27,7 +27,10 @@ afterAll(() => bench.dispose())
 
 it.effect("shows tokens at their places, and what was cut between them", () =>
   Effect.gen(function* () {
-    const outcome = yield* runStage(bench, tokenize, { with: { max_length: 8, truncate: "head_tail" }, inputs: { rows, tokenizer } })
+    const outcome = yield* runStage(bench, tokenize, {
+      with: { max_length: 8, truncate: "head_tail" },
+      inputs: { rows, tokenizer }
+    })
     const preview = yield* Effect.promise(() => previewOf(outcome.outputs["tokens"]!, tokenizer, 2))
     const [first, second] = preview.rows
     const characters = Array.from(texts[0]!)
@@ -35,7 +38,16 @@ it.effect("shows tokens at their places, and what was cut between them", () =>
     const shown = places.map(({ end, start }) => characters.slice(start, end).join(""))
     expect(shown).toEqual(["🙂", ",", "and", "more", "eggs", "after"])
     expect(characters.slice(...first!.cut!).join("")).toMatch(/^grüne eggs and ham/)
-    expect(first!.tokens!.map(({ token }) => token)).toEqual(["[CLS]", "[UNK]", ",", "and", "more", "eggs", "after", "[SEP]"])
+    expect(first!.tokens!.map(({ token }) => token)).toEqual([
+      "[CLS]",
+      "[UNK]",
+      ",",
+      "and",
+      "more",
+      "eggs",
+      "after",
+      "[SEP]"
+    ])
     expect([first!.truncated, second!.truncated, second!.cut, second!.label]).toEqual([true, false, undefined, "no"])
     expect(preview).toMatchObject({ total: 2, labels: { no: 1, yes: 1 }, truncated: 1, lengths: { unit: "tokens" } })
   })
@@ -53,6 +65,9 @@ it("counts every row in one of at most ten spans", () => {
   expect(bucketsOf(Int32Array.of(3, 3, 3))).toEqual([{ from: 3, to: 3, rows: 3 }])
   const spans = bucketsOf(Int32Array.from({ length: 100 }, (_, at) => at + 5))
   expect(spans.map(({ rows }) => rows)).toEqual(new Array(10).fill(10))
-  expect([spans[0], spans.at(-1)]).toEqual([{ from: 5, to: 14, rows: 10 }, { from: 95, to: 104, rows: 10 }])
+  expect([spans[0], spans.at(-1)]).toEqual([
+    { from: 5, to: 14, rows: 10 },
+    { from: 95, to: 104, rows: 10 }
+  ])
   expect(bucketsOf(new Int32Array(0))).toEqual([])
 })

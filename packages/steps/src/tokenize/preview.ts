@@ -1,7 +1,17 @@
 import type { Table } from "apache-arrow"
 import { Tokenizer } from "tokenizers"
 import { typeName } from "../arrow/digest.ts"
-import { binaries, bools, float64s, int32Lists, int32s, labelColumn, readTable, strings, textLists } from "../arrow/reader.ts"
+import {
+  binaries,
+  bools,
+  float64s,
+  int32Lists,
+  int32s,
+  labelColumn,
+  readTable,
+  strings,
+  textLists
+} from "../arrow/reader.ts"
 
 interface Blob {
   readonly path: string
@@ -81,7 +91,8 @@ const labelsOf = (table: Table): ReadonlyArray<string> | undefined => {
   if (column === null) return undefined
   const type = typeName(column.type)
   if (type === "float64") return Array.from(float64s(table, "label"), String)
-  if (type === "list<utf8>") return textLists(table, "label").map((names) => (names.length === 0 ? "(none)" : names.join(", ")))
+  if (type === "list<utf8>")
+    return textLists(table, "label").map((names) => (names.length === 0 ? "(none)" : names.join(", ")))
   const { indices, names } = labelColumn(table, "label")
   return Array.from(indices, (index) => names[index]!)
 }
@@ -90,7 +101,8 @@ const balanceOf = (table: Table): { readonly labels?: Readonly<Record<string, nu
   const column = table.getChild("label")
   const type = column === null ? undefined : typeName(column.type)
   if (type !== "dictionary<utf8>" && type !== "list<utf8>") return {}
-  const counts: Record<string, number> = type === "dictionary<utf8>" ? Object.fromEntries(labelColumn(table, "label").names.map((name) => [name, 0])) : {}
+  const counts: Record<string, number> =
+    type === "dictionary<utf8>" ? Object.fromEntries(labelColumn(table, "label").names.map((name) => [name, 0])) : {}
   const names = type === "list<utf8>" ? textLists(table, "label").flat() : labelsOf(table)!
   for (const name of names) counts[name] = (counts[name] ?? 0) + 1
   return { labels: counts }
@@ -99,7 +111,9 @@ const balanceOf = (table: Table): { readonly labels?: Readonly<Record<string, nu
 const lengthsOf = (table: Table, texts: Readonly<Record<string, ReadonlyArray<string>>>): Int32Array => {
   if (table.getChild("length") !== null) return int32s(table, "length")
   const columns = Object.values(texts)
-  return Int32Array.from({ length: table.numRows }, (_, row) => columns.reduce((sum, column) => sum + column[row]!.length, 0))
+  return Int32Array.from({ length: table.numRows }, (_, row) =>
+    columns.reduce((sum, column) => sum + column[row]!.length, 0)
+  )
 }
 
 /** At most ten spans of equal width, of whole numbers. */
@@ -129,7 +143,9 @@ const tokensOf = async (
   const rows: Array<RowTokens> = []
   for (const [row, kept] of ids.entries()) {
     const text = texts?.[row]
-    rows.push(text === undefined ? { tokens: Array.from(kept, named) } : placed(kept, await tokenizer.encode(text), named))
+    rows.push(
+      text === undefined ? { tokens: Array.from(kept, named) } : placed(kept, await tokenizer.encode(text), named)
+    )
   }
   return rows
 }
@@ -144,7 +160,11 @@ const load = (blob: Blob): Tokenizer => {
 /** The kept ids with their places: they are a head and a tail of what the whole text gives, special tokens included. */
 const placed = (
   kept: Int32Array,
-  whole: { readonly getIds: () => Array<number>; readonly getOffsets: () => Array<Array<number>>; readonly getSpecialTokensMask: () => Array<number> },
+  whole: {
+    readonly getIds: () => Array<number>
+    readonly getOffsets: () => Array<Array<number>>
+    readonly getSpecialTokensMask: () => Array<number>
+  },
   named: (id: number) => PreviewToken
 ): RowTokens => {
   const [ids, offsets, special] = [whole.getIds(), whole.getOffsets(), whole.getSpecialTokensMask()]

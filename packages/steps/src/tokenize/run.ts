@@ -164,7 +164,10 @@ const write = (
         field.name,
         { data: batch.data.children[at]!, nullable: field.nullable }
       ])
-      writer.write({ ...Object.fromEntries(own), ...tokenColumns(fitted.slice(start, start + BATCH_ROWS), isPair(table)) })
+      writer.write({
+        ...Object.fromEntries(own),
+        ...tokenColumns(fitted.slice(start, start + BATCH_ROWS), isPair(table))
+      })
     }
     const made = Object.keys(tokenColumns([], isPair(table)))
     return writer.finish({ facts, views: viewsOf([...table.schema.fields.map(({ name }) => name), ...made]) })

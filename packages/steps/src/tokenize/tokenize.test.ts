@@ -44,12 +44,21 @@ const rowsOf = (texts: ReadonlyArray<string>): InputArtifact => {
 
 interface Odd {
   readonly texts: ReadonlyArray<{ readonly text: string; readonly ids: ReadonlyArray<number> }>
-  readonly pairs: ReadonlyArray<{ readonly pair: readonly [string, string]; readonly max_length: number; readonly ids: ReadonlyArray<number>; readonly types: ReadonlyArray<number> }>
+  readonly pairs: ReadonlyArray<{
+    readonly pair: readonly [string, string]
+    readonly max_length: number
+    readonly ids: ReadonlyArray<number>
+    readonly types: ReadonlyArray<number>
+  }>
 }
 
 const pairRowsOf = (pairs: ReadonlyArray<readonly [string, string]>): InputArtifact => {
   const folder = folderIn(bench, `pairs-${tables++}`)
-  const columns = { row_id: utf8(pairs.map((_, row) => `row-${row}`)), text_a: utf8(pairs.map(([a]) => a)), text_b: utf8(pairs.map(([, b]) => b)) }
+  const columns = {
+    row_id: utf8(pairs.map((_, row) => `row-${row}`)),
+    text_a: utf8(pairs.map(([a]) => a)),
+    text_b: utf8(pairs.map(([, b]) => b))
+  }
   return keep(bench, folder, writeTable(folder, "rows.arrow", columns, { facts: { rows: pairs.length } }))
 }
 
@@ -91,10 +100,16 @@ describe("tokenize", () => {
   it.effect("gives the ids and types of Python's tokenizers for odd texts and for pairs cut anywhere", () =>
     Effect.gen(function* () {
       const odd = JSON.parse(readFileSync(new URL("testdata/odd.json", import.meta.url), "utf8")) as Odd
-      const outcome = yield* run(odd.texts.map(({ text }) => text), { allow_empty: true })
+      const outcome = yield* run(
+        odd.texts.map(({ text }) => text),
+        { allow_empty: true }
+      )
       expect(idsOf(outcome)).toEqual(odd.texts.map(({ ids }) => ids))
       for (const [max_length, pairs] of Map.groupBy(odd.pairs, ({ max_length }) => max_length)) {
-        const cut = yield* runStage(bench, tokenize, { with: { max_length }, inputs: { rows: pairRowsOf(pairs.map(({ pair }) => pair)), tokenizer } })
+        const cut = yield* runStage(bench, tokenize, {
+          with: { max_length },
+          inputs: { rows: pairRowsOf(pairs.map(({ pair }) => pair)), tokenizer }
+        })
         expect(idsOf(cut)).toEqual(pairs.map(({ ids }) => ids))
         const types = reader.int32Lists(reader.readTable(cut.outputs["tokens"]!), "token_type_ids")
         expect(types.map((row) => [...row])).toEqual(pairs.map(({ types }) => types))
@@ -104,10 +119,21 @@ describe("tokenize", () => {
 
   it("takes pairs where there are pairs, and says what it needs where there is no text", () => {
     const typed = (names: ReadonlyArray<string>) =>
-      tokenize.types({ params: {} as never, heads: {}, inputs: { rows: { kind: "rows", columns: Object.fromEntries(names.map((name) => [name, { type: "utf8", nullable: false } as const])) } } })
+      tokenize.types({
+        params: {} as never,
+        heads: {},
+        inputs: {
+          rows: {
+            kind: "rows",
+            columns: Object.fromEntries(names.map((name) => [name, { type: "utf8", nullable: false } as const]))
+          }
+        }
+      })
     expect(Object.keys(typed(["row_id", "text_a", "text_b"]).outputs["tokens"]!.columns!)).toContain("token_type_ids")
     expect(Object.keys(typed(["row_id", "text"]).outputs["tokens"]!.columns!)).not.toContain("token_type_ids")
-    expect(typed(["row_id", "input", "output"]).faults[0]!.message).toMatch(/reads a column `text`, or `text_a` and `text_b`, and this gives rows/)
+    expect(typed(["row_id", "input", "output"]).faults[0]!.message).toMatch(
+      /reads a column `text`, or `text_a` and `text_b`, and this gives rows/
+    )
   })
 
   it.effect("does not cut at the 128 tokens that the file says, and cuts where asked, keeping the special tokens", () =>

@@ -16,7 +16,12 @@ export type Expression = { readonly column: number } & (
   | { readonly kind: "not" | "minus"; readonly of: Expression }
   | { readonly kind: "and" | "or"; readonly left: Expression; readonly right: Expression }
   | { readonly kind: "compare"; readonly operator: Comparison; readonly left: Expression; readonly right: Expression }
-  | { readonly kind: "arithmetic"; readonly operator: Arithmetic; readonly left: Expression; readonly right: Expression }
+  | {
+      readonly kind: "arithmetic"
+      readonly operator: Arithmetic
+      readonly left: Expression
+      readonly right: Expression
+    }
   | { readonly kind: "in"; readonly of: Expression; readonly among: ReadonlyArray<Literal> }
 )
 
@@ -61,7 +66,11 @@ class Parser {
   #unexpected(wanted: string): WhereError {
     const { column, kind, value } = this.#next
     const found = kind === "end" ? "the expression ends" : `\`${value}\` stands`
-    return new WhereError(`${found} where ${wanted} should`, column, 'for example: length(text) > 20 and label != "spam"')
+    return new WhereError(
+      `${found} where ${wanted} should`,
+      column,
+      'for example: length(text) > 20 and label != "spam"'
+    )
   }
 
   #or(): Expression {
@@ -80,7 +89,9 @@ class Parser {
 
   #not(): Expression {
     const token = this.#takes("not")
-    return token === undefined ? this.#comparison() : { kind: "not", column: token.column, of: this.#deeper(() => this.#not()) }
+    return token === undefined
+      ? this.#comparison()
+      : { kind: "not", column: token.column, of: this.#deeper(() => this.#not()) }
   }
 
   #comparison(): Expression {
@@ -114,24 +125,39 @@ class Parser {
   #sum(): Expression {
     let left = this.#product()
     for (let token = this.#takes("+", "-"); token !== undefined; token = this.#takes("+", "-"))
-      left = { kind: "arithmetic", operator: token.value as Arithmetic, column: token.column, left, right: this.#product() }
+      left = {
+        kind: "arithmetic",
+        operator: token.value as Arithmetic,
+        column: token.column,
+        left,
+        right: this.#product()
+      }
     return left
   }
 
   #product(): Expression {
     let left = this.#unary()
     for (let token = this.#takes("*", "/", "%"); token !== undefined; token = this.#takes("*", "/", "%"))
-      left = { kind: "arithmetic", operator: token.value as Arithmetic, column: token.column, left, right: this.#unary() }
+      left = {
+        kind: "arithmetic",
+        operator: token.value as Arithmetic,
+        column: token.column,
+        left,
+        right: this.#unary()
+      }
     return left
   }
 
   #unary(): Expression {
     const token = this.#takes("-")
-    return token === undefined ? this.#primary() : { kind: "minus", column: token.column, of: this.#deeper(() => this.#unary()) }
+    return token === undefined
+      ? this.#primary()
+      : { kind: "minus", column: token.column, of: this.#deeper(() => this.#unary()) }
   }
 
   #deeper<A>(read: () => A): A {
-    if (++this.#depth > DEEPEST) throw new WhereError("the expression is nested too deeply", this.#next.column, "write it in several steps")
+    if (++this.#depth > DEEPEST)
+      throw new WhereError("the expression is nested too deeply", this.#next.column, "write it in several steps")
     const found = read()
     this.#depth--
     return found
@@ -146,13 +172,15 @@ class Parser {
       this.#expect(")")
       return inner
     }
-    if (kind !== "name" || ["and", "or", "not", "in"].includes(value)) throw this.#unexpected("a column, a text or a number")
+    if (kind !== "name" || ["and", "or", "not", "in"].includes(value))
+      throw this.#unexpected("a column, a text or a number")
     this.#at++
     return this.#takes("(") === undefined ? { kind: "name", column, name: value } : this.#call(value, column)
   }
 
   #call(name: string, column: number): Expression {
-    if (!isFunction(name)) throw new WhereError(`there is no function \`${name}\``, column, suggest(name, Object.keys(functions)))
+    if (!isFunction(name))
+      throw new WhereError(`there is no function \`${name}\``, column, suggest(name, Object.keys(functions)))
     const args: Array<Expression> = []
     if (this.#takes(")") === undefined) {
       do args.push(this.#deeper(() => this.#or()))
@@ -168,6 +196,10 @@ class Parser {
     const isWord = kind === "name" && Object.hasOwn(words, value)
     if (kind !== "number" && kind !== "text" && !isWord) return undefined
     this.#at++
-    return { kind: "literal", column, value: kind === "number" ? Number(value) : kind === "text" ? value : words[value]! }
+    return {
+      kind: "literal",
+      column,
+      value: kind === "number" ? Number(value) : kind === "text" ? value : words[value]!
+    }
   }
 }

@@ -43,6 +43,15 @@ const strange = (expression: string, at: number): WhereError => {
   const character = expression[at]!
   if (character === '"' || character === "'")
     return new WhereError("the text that opens here is not closed", at + 1, `close it with ${character}`)
-  const hints: Record<string, string> = { "=": "write == to compare", "&": "write and", "|": "write or", "!": "write not, or != to compare" }
-  return new WhereError(`\`${character}\` means nothing here`, at + 1, hints[character] ?? "a column whose name is no plain word stands in `backticks`")
+  const hints: Record<string, string> = {
+    "=": "write == to compare",
+    "&": "write and",
+    "|": "write or",
+    "!": "write not, or != to compare"
+  }
+  return new WhereError(
+    `\`${character}\` means nothing here`,
+    at + 1,
+    hints[character] ?? "a column whose name is no plain word stands in `backticks`"
+  )
 }

@@ -3,7 +3,8 @@ import { rangeOf } from "./range.ts"
 import { columnsOf, predicateOf, RowFault, whereFault } from "./where.ts"
 
 const columns = { text: "text", lang: "text", score: "number", "odd name": "any", tags: "list" } as const
-const holds = (expression: string, row: Readonly<Record<string, unknown>>) => predicateOf(expression)((name) => row[name])
+const holds = (expression: string, row: Readonly<Record<string, unknown>>) =>
+  predicateOf(expression)((name) => row[name])
 const row = { text: "Grüße 🙂 you", lang: "de", score: 3, "odd name": "7", tags: ["a", "b"], none: null }
 
 describe("where", () => {
@@ -26,7 +27,7 @@ describe("where", () => {
 
   it("compares the numbers that a CSV writes as text", () => {
     expect(holds("year > 1999", { year: "2001" })).toBe(true)
-    expect(holds('year == 2001 and flag == true', { year: " 2001", flag: "True" })).toBe(true)
+    expect(holds("year == 2001 and flag == true", { year: " 2001", flag: "True" })).toBe(true)
     expect(() => holds("year > 1999", { year: "long ago" })).toThrow(RowFault)
     expect(holds("year == 1999", { year: "long ago" })).toBe(false)
   })

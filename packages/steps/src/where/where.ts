@@ -44,13 +44,28 @@ export const columnsOf = (expression: string): ReadonlyArray<string> => {
 
 type Columns = Readonly<Record<string, ValueType>> | undefined
 
-const words: Readonly<Record<ValueType, string>> = { text: "a text", number: "a number", bool: "true or false", list: "a list", any: "a value" }
+const words: Readonly<Record<ValueType, string>> = {
+  text: "a text",
+  number: "a number",
+  bool: "true or false",
+  list: "a list",
+  any: "a value"
+}
 
 const requireType = (part: Expression, wanted: ReadonlyArray<ValueType>, columns: Columns): ValueType => {
   const found = typeOf(part, columns)
   if (found === "any" || wanted.includes(found)) return found
-  const hint = wanted[0] === "number" && found === "text" ? "write number(...) around it" : wanted[0] === "bool" ? "compare it: == != < <= > >= in [...]" : ""
-  throw new WhereError(`this is ${words[found]}, and ${wanted.map((type) => words[type]).join(" or ")} is needed`, part.column, hint)
+  const hint =
+    wanted[0] === "number" && found === "text"
+      ? "write number(...) around it"
+      : wanted[0] === "bool"
+        ? "compare it: == != < <= > >= in [...]"
+        : ""
+  throw new WhereError(
+    `this is ${words[found]}, and ${wanted.map((type) => words[type]).join(" or ")} is needed`,
+    part.column,
+    hint
+  )
 }
 
 const typeOf = (part: Expression, columns: Columns): ValueType => {
@@ -62,7 +77,11 @@ const typeOf = (part: Expression, columns: Columns): ValueType => {
     const found = requireType(part.of, ["text", "number", "bool"], columns)
     const other = part.among.find((value) => value !== null && found !== "any" && typeOfValue(value) !== found)
     if (other === undefined) return "bool"
-    throw new WhereError(`${JSON.stringify(other)} is never ${words[found]}`, part.column, "list values of the column's own type")
+    throw new WhereError(
+      `${JSON.stringify(other)} is never ${words[found]}`,
+      part.column,
+      "list values of the column's own type"
+    )
   }
   if (part.kind === "arithmetic") {
     requireType(part.left, ["number"], columns)
@@ -87,7 +106,11 @@ const callType = ({ args, column, name }: Extract<Expression, { kind: "call" }>,
   const { gives, takes } = functions[name]
   if (args.length !== takes.length) {
     const message = `\`${name}\` takes ${takes.length === 1 ? "one value" : `${takes.length} values`}, and is given ${args.length}`
-    throw new WhereError(message, column, `for example ${name}(${takes.map((_, at) => (at === 0 ? "text" : '"part"')).join(", ")})`)
+    throw new WhereError(
+      message,
+      column,
+      `for example ${name}(${takes.map((_, at) => (at === 0 ? "text" : '"part"')).join(", ")})`
+    )
   }
   args.forEach((argument, at) => requireType(argument, takes[at]!, columns))
   return gives
@@ -97,7 +120,8 @@ const comparisonType = (part: Extract<Expression, { kind: "compare" }>, columns:
   const left = requireType(part.left, ["text", "number", "bool"], columns)
   const right = requireType(part.right, ["text", "number", "bool"], columns)
   if (left === right || left === "any" || right === "any") return "bool"
-  const hint = [left, right].includes("text") && [left, right].includes("number") ? "write number(...) around the text" : ""
+  const hint =
+    [left, right].includes("text") && [left, right].includes("number") ? "write number(...) around the text" : ""
   throw new WhereError(`${words[left]} is compared with ${words[right]}`, part.column, hint)
 }
 
@@ -110,7 +134,12 @@ const compile = (part: Expression): Compiled => {
   if (part.kind === "in") return compileIn(part)
   if ("of" in part) {
     const of = compile(part.of)
-    return part.kind === "not" ? (column) => of(column) !== true : (column) => { const value = number(of(column)); return value === null ? null : -value }
+    return part.kind === "not"
+      ? (column) => of(column) !== true
+      : (column) => {
+          const value = number(of(column))
+          return value === null ? null : -value
+        }
   }
   const [left, right] = [compile(part.left), compile(part.right)]
   if (part.kind === "and") return (column) => left(column) === true && right(column) === true
@@ -133,7 +162,10 @@ const valueOf = (value: unknown, name: string): Value => {
 
 const compileCall = ({ args, name }: Extract<Expression, { kind: "call" }>): Compiled => {
   const inner = args.map(compile)
-  const { of, takes } = functions[name] as { readonly of: (...values: ReadonlyArray<any>) => Value; readonly takes: ReadonlyArray<ReadonlyArray<ValueType>> }
+  const { of, takes } = functions[name] as {
+    readonly of: (...values: ReadonlyArray<any>) => Value
+    readonly takes: ReadonlyArray<ReadonlyArray<ValueType>>
+  }
   return (column) => {
     const values = inner.map((value, at) => fitted(value(column), takes[at]!))
     return values.includes(null) ? null : of(...values)
