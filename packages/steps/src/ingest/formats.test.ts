@@ -184,6 +184,13 @@ describe("formats", () => {
   )
 })
 
+it("says of a source that is no text what it may be", async () => {
+  const folder = folderOf({ noise: Uint8Array.of(1, 0, 2, 0), wide: Buffer.from("text,label\na,1\n", "utf16le") })
+  await expect(peek(join(folder, "noise"), decoded({ source: "x" }))).rejects.toThrow(/NUL bytes: it is no text/)
+  const wide = await peek(join(folder, "wide"), decoded({ source: "x", encoding: "utf-16le" }))
+  expect(wide.columns).toEqual(["text", "label"])
+})
+
 describe("shapes", () => {
   const text = (rows: ReadonlyArray<object>) =>
     join(folderOf({ source: rows.map((row) => JSON.stringify(row)).join("\n") }), "source")

@@ -36,15 +36,21 @@ export const peek = async (path: string, params: IngestParams): Promise<SourceHe
 /** Reads the head of a source. Of several files the first one. */
 export const look = async (path: string, params: Wanted): Promise<Sight> => {
   const files = filesAt(path)
-  if (files.length === 0)
-    throw Object.assign(new Error("no file matches"), { hint: "* stands for any name, ** for any folders" })
+  if (files.length === 0) throw unreadable("the folder holds no file", "name one that has files, or a pattern")
   if (pathKind(path) === "folder" && (params.format === "auto" || params.format === "folder"))
     return folderSight(path, files)
   const head = await readHead(files[0]!, params)
   if (head.format === "parquet" || head.format === "arrow") return tableSight(files[0]!, head)
+  if (params.encoding === undefined && head.dialect.encoding === "utf-8" && head.text.includes("\0"))
+    throw unreadable(
+      "it holds NUL bytes: it is no text, or in another encoding",
+      "write encoding: utf-16le, say, or another format"
+    )
   const columns = head.format === "text" ? ["text", "label", "file"] : headColumns(head)
   return { format: head.format, columns, rows: await headRows(head), head }
 }
+
+const unreadable = (message: string, hint: string): Error => Object.assign(new Error(message), { hint })
 
 /** A row a file; the folders right below the source are the labels. */
 const folderSight = (path: string, files: ReadonlyArray<string>): Sight => {
