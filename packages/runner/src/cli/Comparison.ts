@@ -22,7 +22,8 @@ interface ComparisonFacts {
     high: number | null
   }>
   readonly confidence: number
-  readonly p_value: number
+  /** Null where a prediction is neither right nor wrong: of numbers. */
+  readonly p_value: number | null
   readonly fixed: number
   readonly broken: number
   /** Absent where the comparison was not given the history. */
@@ -35,57 +36,84 @@ interface ComparisonFacts {
 const percent = (x: number | undefined) => (x === undefined ? "" : `${(100 * x).toFixed(1)} %`)
 const signed = (x: number, digits: number) => `${x >= 0 ? "+" : ""}${x.toFixed(digits)}`
 
+const isOfNumbers = ({ predictors }: ComparisonFacts): boolean => predictors["tuned"]?.["mae"] !== undefined
+
 const titles = (facts: ComparisonFacts) =>
   [
     ["tuned", "the tuned model"],
     ["base", facts.base_how === "probe" ? "the base, probed on its frozen features" : "the base"],
-    ["bag_of_words", "bag of words (TF-IDF and logistic regression)"],
-    ["majority", "always the most frequent class"]
+    ["bag_of_words", `bag of words (TF-IDF and ${isOfNumbers(facts) ? "ridge" : "logistic"} regression)`],
+    ["majority", isOfNumbers(facts) ? "always the mean of the training rows" : "always the most frequent class"]
   ] as const
 
+/** What a comparison is told by: the first that it has is the one that deltas and rivals are told of. */
+const columns: ReadonlyArray<{ readonly metric: string; readonly head: string; readonly show: (x: number) => string }> = [
+  { metric: "accuracy", head: "accuracy", show: percent },
+  { metric: "subset_accuracy", head: "all labels right", show: percent },
+  { metric: "f1_macro", head: "F1 macro", show: (x) => x.toFixed(3) },
+  { metric: "log_loss", head: "log loss", show: (x) => x.toFixed(3) },
+  { metric: "mae", head: "mean abs. error", show: (x) => x.toPrecision(4) },
+  { metric: "r2", head: "R2", show: (x) => x.toFixed(3) },
+  { metric: "pearson", head: "Pearson", show: (x) => x.toFixed(3) },
+  { metric: "spearman", head: "Spearman", show: (x) => x.toFixed(3) }
+]
+
+const columnsOf = ({ predictors }: ComparisonFacts) =>
+  columns.filter(({ metric }) => predictors["tuned"]?.[metric] !== undefined)
+
 const scores = (facts: ComparisonFacts): string => {
+  const shown = columnsOf(facts)
   const rows = titles(facts).flatMap(([name, title]) => {
     const score = facts.predictors[name]
     if (score === null || score === undefined) return []
-    const row = [
-      title,
-      percent(score["accuracy"]),
-      score["f1_macro"]?.toFixed(3) ?? "",
-      score["log_loss"]?.toFixed(3) ?? ""
-    ]
+    const cells = shown.map(({ metric, show }) => {
+      const value = score[metric]
+      return value === undefined || value === null ? "" : show(value)
+    })
+    const row = [title, ...cells]
     return [name === "tuned" ? row.map((cell) => paint("bold", cell)) : row]
   })
-  return table(
-    [["", "accuracy", "F1 macro", "log loss"].map((head) => paint("dim", head)), ...rows],
-    ["left", "right", "right", "right"]
-  )
+  const heads = ["", ...shown.map(({ head }) => head)].map((head) => paint("dim", head))
+  return table([heads, ...rows], ["left", ...shown.map(() => "right" as const)])
 }
 
+/** How a difference of a metric is told: shares in points, the rest in the metric's own unit. */
+const inPoints = (metric: string) =>
+  metric === "mae"
+    ? { unit: "mean absolute error", show: (x: number) => `${x >= 0 ? "+" : ""}${x.toPrecision(3)}` }
+    : { unit: `points of ${metric.replace("_", " ")}`, show: (x: number) => signed(100 * x, 1) }
+
 const deltaLine = (facts: ComparisonFacts): string => {
-  const accuracy = facts.deltas.find(({ metric }) => metric === "accuracy")
-  if (accuracy === undefined) return ""
-  const { delta, high, low } = accuracy
+  const told = facts.deltas.find(({ metric }) => ["accuracy", "subset_accuracy", "mae"].includes(metric))
+  if (told === undefined) return ""
+  const { delta, high, low, metric } = told
+  const { show, unit } = inPoints(metric)
   const interval =
     low === null || high === null
       ? ""
-      : ` (${percent(facts.confidence).replace(".0", "")} interval ${signed(100 * low, 1)} to ${signed(100 * high, 1)})`
-  return `tuned against base: ${signed(100 * delta, 1)} points of accuracy${interval}; ${facts.fixed} rows fixed, ${facts.broken} broken, p ${facts.p_value < 0.001 ? facts.p_value.toExponential(1) : facts.p_value.toFixed(3)} (McNemar, exact)`
+      : ` (${percent(facts.confidence).replace(".0", "")} interval ${show(low)} to ${show(high)})`
+  const { p_value: p } = facts
+  const rows =
+    p === null
+      ? ""
+      : `; ${facts.fixed} rows fixed, ${facts.broken} broken, p ${p < 0.001 ? p.toExponential(1) : p.toFixed(3)} (McNemar, exact)`
+  return `tuned against base: ${show(delta)} ${unit}${interval}${rows}`
 }
 
 /** Whether a model was needed at all: bag of words beside the tuned one, said in words. */
 const rivalLine = ({ predictors }: ComparisonFacts): ReadonlyArray<string> => {
-  const words = predictors.bag_of_words?.["accuracy"]
-  const tuned = predictors.tuned?.["accuracy"]
+  const metric = ["accuracy", "subset_accuracy", "mae"].find((name) => predictors.tuned?.[name] !== undefined)
+  if (metric === undefined) return []
+  const words = predictors.bag_of_words?.[metric]
+  const tuned = predictors.tuned?.[metric]
   if (words === undefined || tuned === undefined) return []
-  const gap = 100 * (tuned - words)
-  if (gap < 0)
-    return [
-      paint(
-        "yellow",
-        `a bag of words does better here, by ${(-gap).toFixed(1)} points: consider whether this model is needed`
-      )
-    ]
-  return [`${gap.toFixed(1)} points above the bag of words on the same rows`]
+  const gap = metric === "mae" ? words - tuned : 100 * (tuned - words)
+  const shown = metric === "mae" ? `${Math.abs(gap).toPrecision(3)} of mean error` : `${Math.abs(gap).toFixed(1)} points`
+  if (gap < 0) {
+    const line = `a bag of words does better here, by ${shown}: consider whether this model is needed`
+    return [paint("yellow", line)]
+  }
+  return [`${shown} ${metric === "mae" ? "less than" : "above"} the bag of words on the same rows`]
 }
 
 const fitLines = ({ drift, overfitting }: ComparisonFacts): ReadonlyArray<string> => {
