@@ -36,7 +36,10 @@ export function operation<In extends string, Out extends string, Keep, Options =
   definition: Definition<In, Out, Keep, Options>
 ): (g: Builder, inputs: Named<In>, options: Options) => Named<Out> {
   return (g, inputs, options) => {
-    const { keep, outputs } = g.scope(name, () => definition.forward(g, inputs, options))
+    const { keep, outputs, path } = g.freshScope(name, (scope) => ({
+      ...definition.forward(g, inputs, options),
+      path: scope
+    }))
     const inputNames = Object.keys(inputs) as Array<In>
     const outputNames = Object.keys(outputs) as Array<Out>
     if (!inputNames.some((input) => g.trains.has(inputs[input]))) return outputs
@@ -48,7 +51,8 @@ export function operation<In extends string, Out extends string, Keep, Options =
       backward: (gradients) => {
         if (gradients.some((gradient) => gradient === undefined)) throw new Error(`${name}: an output has no gradient`)
         const named = Object.fromEntries(outputNames.map((output, i) => [output, gradients[i]!])) as Record<Out, Tensor>
-        const result = g.scope(`${name}_gradient`, () => definition.backward(g, named, at, options))
+        // Beside what it is the derivative of: a block's time and memory are then found under the block's name.
+        const result = g.at(`${path}_gradient`, () => definition.backward(g, named, at, options))
         return inputNames.map((input) => (at.wants(input) ? result[input] : undefined))
       }
     })

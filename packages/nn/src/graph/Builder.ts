@@ -54,8 +54,19 @@ export class Builder {
 
   /** Nodes made in `body` are named below `name`. */
   scope<A>(name: string, body: () => A): A {
+    return this.at(`${this.#scope}/${name}`, body)
+  }
+
+  /** As `scope`, but under a name of its own each time (`linear`, `linear_1`, ...), which `body` is told in full. */
+  freshScope<A>(name: string, body: (path: string) => A): A {
+    const path = this.#freshName(name)
+    return this.at(path, () => body(path))
+  }
+
+  /** Nodes made in `body` are named below `path`, wherever the builder is. */
+  at<A>(path: string, body: () => A): A {
     const outer = this.#scope
-    this.#scope = `${outer}/${name}`
+    this.#scope = path
     try {
       return body()
     } finally {

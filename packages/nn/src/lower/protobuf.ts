@@ -1,25 +1,41 @@
 const encoder = new TextEncoder()
 
+/** Room of a fresh message: most are nodes' attributes, far smaller than this. */
+const FIRST_BYTES = 64
+
 /** Writes one protobuf message: as much of the wire format as GraphDef, SavedModel and ConfigProto need. */
 export class ProtobufWriter {
-  readonly #chunks: Array<Uint8Array> = []
+  #bytes = new Uint8Array(FIRST_BYTES)
   #length = 0
 
-  #push(bytes: Uint8Array): this {
-    this.#chunks.push(bytes)
-    this.#length += bytes.length
+  #room(more: number): void {
+    if (this.#length + more <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + more))
+    larger.set(this.#bytes.subarray(0, this.#length))
+    this.#bytes = larger
+  }
+
+  #varint(value: number): this {
+    this.#room(10)
+    if (value < 0) return this.#negative(value)
+    let rest = value
+    while (rest > 127) {
+      this.#bytes[this.#length++] = (rest % 128) | 128
+      rest = Math.floor(rest / 128)
+    }
+    this.#bytes[this.#length++] = rest
     return this
   }
 
-  #varint(value: number | bigint): this {
-    const bytes: Array<number> = []
-    let rest = BigInt.asUintN(64, BigInt(value)) // a negative int64 takes ten bytes
-    do {
-      const low = Number(rest & 127n)
+  /** A negative int64 is written as its complement, in ten bytes. */
+  #negative(value: number): this {
+    let rest = BigInt.asUintN(64, BigInt(value))
+    for (let i = 0; i < 9; i++) {
+      this.#bytes[this.#length++] = Number(rest & 127n) | 128
       rest >>= 7n
-      bytes.push(rest === 0n ? low : low | 128)
-    } while (rest !== 0n)
-    return this.#push(Uint8Array.from(bytes))
+    }
+    this.#bytes[this.#length++] = Number(rest)
+    return this
   }
 
   int(field: number, value: number): this {
@@ -27,7 +43,11 @@ export class ProtobufWriter {
   }
 
   bytes(field: number, value: Uint8Array): this {
-    return this.#varint((field << 3) | 2).#varint(value.length).#push(value)
+    this.#varint((field << 3) | 2).#varint(value.length)
+    this.#room(value.length)
+    this.#bytes.set(value, this.#length)
+    this.#length += value.length
+    return this
   }
 
   string(field: number, value: string): this {
@@ -35,16 +55,10 @@ export class ProtobufWriter {
   }
 
   message(field: number, value: ProtobufWriter): this {
-    return this.bytes(field, value.finish())
+    return this.bytes(field, value.#bytes.subarray(0, value.#length))
   }
 
   finish(): Uint8Array {
-    const result = new Uint8Array(this.#length)
-    let offset = 0
-    for (const chunk of this.#chunks) {
-      result.set(chunk, offset)
-      offset += chunk.length
-    }
-    return result
+    return this.#bytes.slice(0, this.#length)
   }
 }

@@ -1,6 +1,9 @@
 import { operation } from "../autodiff.ts"
-import { type Dim, product } from "../graph/dims.ts"
+import type { Builder } from "../graph/Builder.ts"
+import { type Dim, product, type Shape } from "../graph/dims.ts"
 import type { Tensor } from "../graph/Graph.ts"
+
+const zeros = (g: Builder, shape: Shape): Tensor => g.fill(shape, 0)
 
 /**
  * A learnt token in front of each row's patches, and learnt positions on all.
@@ -19,8 +22,7 @@ export const placedPatches = operation("placedPatches", {
     { batch }: { readonly batch: Dim }
   ) => {
     const [, count, width] = positions.shape as ReadonlyArray<number>
-    const one = [batch, 1, width!]
-    const first = g.add(token, g.fill(one, 0))
+    const first = g.add(token, zeros(g, [batch, 1, width!]))
     const rows = g.add(g.concat([first, g.reshape(x, [batch, count! - 1, width!])], 1), positions)
     return { outputs: { y: g.reshape(rows, [product([batch, count!]), width!]) }, keep: undefined }
   },
