@@ -29,5 +29,7 @@ it("a function is printed with the shapes of its values, a block's derivative un
 })
 
 it("a scope that is not there is named", () => {
-  expect(() => drawScope(program, "train", "train/encoder.layer.9")).toThrow('train has no scope "train/encoder.layer.9"')
+  expect(() => drawScope(program, "train", "train/encoder.layer.9")).toThrow(
+    'train has no scope "train/encoder.layer.9"'
+  )
 })

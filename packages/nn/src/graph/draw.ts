@@ -18,7 +18,9 @@ const isPlumbing = ({ op }: Node): boolean =>
 /** A function as text: a line for each node, in an order in which they can run. */
 export function printFunction(program: Program, name: string): string {
   const line = (node: Node) => {
-    const inputs = node.inputs.map((input) => (input.index === 0 ? input.node.name : `${input.node.name}:${input.index}`))
+    const inputs = node.inputs.map((input) =>
+      input.index === 0 ? input.node.name : `${input.node.name}:${input.index}`
+    )
     const outputs = node.outputs.map(({ dtype, shape }) => `${dtype} ${shapeOf(shape)}`)
     const after = node.control.length === 0 ? "" : ` after ${node.control.map((before) => before.name).join(", ")}`
     return `${node.name} = ${node.op}(${inputs.join(", ")})${after}${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`}`

@@ -1,7 +1,7 @@
 import { describe, it } from "vitest"
 import type { Builder } from "../graph/Builder.ts"
 import { fastestEngine, openForTest } from "../testing/engines.ts"
-import { checkGradients, type GradientCase } from "../testing/gradientCheck.ts"
+import { checkAgainstReference, checkInDouble, type GradientCase } from "../testing/gradientCheck.ts"
 import { biasAdd } from "./biasAdd.ts"
 import { causalBias } from "./causalBias.ts"
 import { conv1d } from "./conv1d.ts"
@@ -141,9 +141,13 @@ const cases: Readonly<Record<string, GradientCase>> = {
   }
 }
 
+describe("derivatives of the families' operations are their functions', in double precision", () => {
+  it.each(Object.entries(cases))("%s", (_, check) => checkInDouble(check))
+})
+
 describe.each([...new Set([fastestEngine, "wasm" as const, "cpu" as const])])(
-  "gradients of the families' operations agree with finite differences on %s",
+  "the families' operations and their derivatives on %s are those of the reference",
   (engine) => {
-    it.each(Object.entries(cases))("%s", async (_, check) => checkGradients(await openForTest(engine), check))
+    it.each(Object.entries(cases))("%s", async (_, check) => checkAgainstReference(await openForTest(engine), check))
   }
 )

@@ -1,7 +1,7 @@
 import { describe, it } from "vitest"
 import type { Builder } from "../graph/Builder.ts"
 import { fastestEngine, openForTest } from "../testing/engines.ts"
-import { checkGradients, type GradientCase } from "../testing/gradientCheck.ts"
+import { checkGradients, checkInDouble, type GradientCase } from "../testing/gradientCheck.ts"
 import { add } from "./add.ts"
 import { attention } from "./attention.ts"
 import { dropout } from "./dropout.ts"
@@ -87,6 +87,10 @@ const cases: Readonly<Record<string, GradientCase>> = {
     outputShape: []
   }
 }
+
+describe("derivatives are their functions', in double precision", () => {
+  it.each(Object.entries(cases))("%s", (_, check) => checkInDouble(check))
+})
 
 // `cpu` is the interpreter on plain JavaScript, an implementation apart from TensorFlow's.
 describe.each([...new Set([fastestEngine, "wasm" as const, "cpu" as const])])(

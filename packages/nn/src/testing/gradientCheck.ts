@@ -6,6 +6,7 @@ import { Graph, type Tensor } from "../graph/Graph.ts"
 import type { Feeds } from "../graph/Program.ts"
 import { Philox } from "../random/philox.ts"
 import { finishProgram } from "../train/variables.ts"
+import { evaluateInDouble } from "./reference.ts"
 
 /** The sum of x times fixed weights: makes a scalar of any output, with a gradient that differs from element to element. */
 const weightedSum = operation("weightedSum", {
@@ -40,11 +41,8 @@ function normal(shape: ReadonlyArray<number>, stream: number): Float32Array {
   return values
 }
 
-/** Compares each element of each gradient with a central difference of the function itself, on an engine. */
-export async function checkGradients(
-  engine: Engine,
-  { apply, feeds = {}, inputs, outputShape, tolerance = 2e-3 }: GradientCase
-): Promise<void> {
+/** A case's operation with a scalar of its output, the scalar's gradients, and values to start from. */
+function programOf({ apply, inputs, outputShape }: GradientCase) {
   const graph = new Graph()
   const g = new Builder(graph, "f")
   const reads = Object.fromEntries(
@@ -58,8 +56,60 @@ export async function checkGradients(
   const gradients = gradientsOf(g, value, Object.values(reads))
   const fetches = Object.fromEntries(Object.entries(reads).map(([name, tensor]) => [name, gradients.get(tensor)!]))
   const program = finishProgram(graph, { f: g.finish({ value, ...fetches }) })
-  const session = await engine.open(program)
   const start = new Map(Object.entries(inputs).map(([name, shape], i) => [name, normal(shape, i)] as const))
+  return { program, start }
+}
+
+/** How far from the point each side of a central difference lies: its error is then some 1e-10 of the third derivative. */
+const STEP = 1e-5
+
+/**
+ * Compares each element of each gradient with a central difference, both in double precision by the reference evaluator. No engine
+ * is needed.
+ */
+export function checkInDouble(check: GradientCase): void {
+  const { program, start } = programOf(check)
+  const { feeds = {} } = check
+  const values = new Map([...start].map(([name, floats]) => [name, Float64Array.from(floats)] as const))
+  const exact = evaluateInDouble(program, "f", values, feeds)
+  const at = (name: string, index: number, shift: number): number => {
+    const moved = values.get(name)!.slice()
+    moved[index]! += shift
+    return evaluateInDouble(program, "f", new Map([...values, [name, moved]]), feeds).get("value")![0]!
+  }
+  for (const [name, floats] of start) {
+    const scale = Math.max(...exact.get(name)!.map(Math.abs), 1e-3)
+    floats.forEach((_, i) => {
+      const expected = (at(name, i, STEP) - at(name, i, -STEP)) / (2 * STEP)
+      expect(Math.abs(exact.get(name)![i]! - expected) / scale, `${name}[${i}]`).toBeLessThan(1e-7)
+    })
+  }
+}
+
+/** Compares an engine's value and gradients with those of the reference evaluator in double precision. */
+export async function checkAgainstReference(engine: Engine, check: GradientCase): Promise<void> {
+  const { program, start } = programOf(check)
+  const { feeds = {} } = check
+  const values = new Map([...start].map(([name, floats]) => [name, Float64Array.from(floats)] as const))
+  const expected = evaluateInDouble(program, "f", values, feeds)
+  const session = await engine.open(program)
+  await session.write(start)
+  const actual = await session.run("f", feeds)
+  for (const [name, numbers] of expected) {
+    const scale = Math.max(...numbers.map(Math.abs), 1)
+    expect(actual[name]!.length, name).toBe(numbers.length)
+    numbers.forEach((number, i) => {
+      expect(Math.abs(actual[name]![i]! - number) / scale, `${name}[${i}]`).toBeLessThan(3e-6)
+    })
+  }
+  await session.close()
+}
+
+/** Compares each element of each gradient with a central difference of the function itself, on an engine. */
+export async function checkGradients(engine: Engine, check: GradientCase): Promise<void> {
+  const { feeds = {}, tolerance = 2e-3 } = check
+  const { program, start } = programOf(check)
+  const session = await engine.open(program)
   await session.write(start)
   const exact = await session.run("f", feeds)
   for (const [name, values] of start) {
