@@ -153,7 +153,8 @@ export const evaluate = makeStaged({
     },
     {
       name: "metrics",
-      params: ({ metrics }) => ({ metrics: [...metrics] }),
+      random: true,
+      params: ({ confidence, metrics, resamples }) => ({ metrics: [...metrics], confidence, resamples }),
       inputs: {
         predictions: { from: { stage: "predictions", output: "predictions" } },
         rivals: { from: { stage: "rivals", output: "rivals" } }

@@ -167,3 +167,27 @@ it("predictions of another order of scores are another content, though names and
   const other = predictionsOf(["a", "c", "b"], [[0.6, 0.3, 0.1]], ["a"])
   expect(one.content).not.toBe(other.content)
 })
+
+it.effect("each metric that is one number has an interval, narrower of more rows, and of none where none is asked for", () =>
+  Effect.gen(function* () {
+    const of = (rows: number) => {
+      const truth = Array.from({ length: rows }, (_, row) => (row % 2 === 0 ? "neg" : "pos"))
+      // Four rows in five are right.
+      const scores = truth.map((name, row) => ((name === "neg") === (row % 5 !== 0) ? [0.8, 0.2] : [0.2, 0.8]))
+      return predictionsOf(["neg", "pos"], scores, truth)
+    }
+    const interval = (predictions: InputArtifact, params: object = {}) =>
+      Effect.map(runStage(bench, evaluate, { stage: "metrics", inputs: { predictions }, with: params, seed: 4 }), (outcome) => {
+        const table = readTable(outcome.outputs["metrics"]!)
+        const at = strings(table, "metric").indexOf("accuracy")
+        return [table.getChild("low")!.get(at), table.getChild("high")!.get(at)] as ReadonlyArray<number | null>
+      })
+    const [low, high] = yield* interval(of(400))
+    // The normal approximation: 0.8 +- 1.96 sqrt(0.8 0.2 / 400).
+    expect(low).toBeCloseTo(0.8 - 0.0392, 2)
+    expect(high).toBeCloseTo(0.8 + 0.0392, 2)
+    const [few, more] = yield* interval(of(40))
+    expect(more! - few!).toBeGreaterThan(2 * (high! - low!))
+    expect(yield* interval(of(40), { resamples: 0 })).toEqual([null, null])
+  })
+)

@@ -1,7 +1,8 @@
+import { percentileInterval, resampled } from "../statistics/bootstrap.ts"
 import { classScores, confusionMatrix, f1, matthewsCorrelation } from "../statistics/classification.ts"
 import { labelScores, severalF1, severalLosses } from "../statistics/multilabel.ts"
 import { calibrationError, meanOver, rowLosses } from "../statistics/probability.ts"
-import { areaUnderRoc, averagePrecision } from "../statistics/ranking.ts"
+import { areaUnderRoc, averagePrecision, rankingOf } from "../statistics/ranking.ts"
 import { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearman } from "../statistics/regression.ts"
 import type { metricNames } from "./params.ts"
 import { type ScalarName, scalarsOf } from "./scalarNames.ts"
@@ -123,21 +124,27 @@ interface Ranked {
  * The mean over classes of how well each is ranked against the rest; classes that all or none of the rows have are left out. Of two
  * classes, `auroc` is that of either.
  */
-const rankingMetric =
-  (metric: "auroc" | "average_precision", { names, scores, truth }: Ranked): MetricOfRows =>
-  (rows) => {
-    const chosen = rows ?? Int32Array.from({ length: truth.length / names.length }, (_, row) => row)
-    const measure = metric === "auroc" ? areaUnderRoc : averagePrecision
-    const each = names
-      .map((_, label) =>
-        measure(
-          Uint8Array.from(chosen, (row) => truth[row * names.length + label]!),
-          Float64Array.from(chosen, (row) => scores[row * names.length + label]!)
-        )
-      )
-      .filter((value) => !Number.isNaN(value))
+const rankingMetric = (metric: "auroc" | "average_precision", { names, scores, truth }: Ranked): MetricOfRows => {
+  const width = names.length
+  const column = <A extends ArrayLike<number>>(values: A, label: number) =>
+    Array.from({ length: truth.length / width }, (_, row) => values[row * width + label]!)
+  const rankings = names.map((_, label) =>
+    rankingOf(Uint8Array.from(column(truth, label)), Float64Array.from(column(scores, label)))
+  )
+  const measure = metric === "auroc" ? areaUnderRoc : averagePrecision
+  return (rows) => {
+    const counts = rows === undefined ? undefined : countsOf(rows, truth.length / width)
+    const each = rankings.map((ranking) => measure(ranking, counts)).filter((value) => !Number.isNaN(value))
     return each.reduce((sum, value) => sum + value / each.length, each.length === 0 ? NaN : 0)
   }
+}
+
+/** [N] how often each row stands among those chosen. */
+const countsOf = (rows: Int32Array, count: number): Float64Array => {
+  const counts = new Float64Array(count)
+  for (const row of rows) counts[row]!++
+  return counts
+}
 
 /** [N] 1 where fewer than `count` classes score above the true one. */
 const topRight = ({ labels, names, scores }: ScoredClasses, count: number): Float64Array =>
@@ -155,21 +162,44 @@ export interface MetricRow {
   /** The predicted class, for the confusion matrix. */
   readonly predicted: string | null
   readonly value: number
+  /** The bootstrap interval of a metric that is one number; null for the others, and where it is none. */
+  readonly low: number | null
+  readonly high: number | null
+}
+
+export interface Resampling {
+  readonly resamples: number
+  readonly confidence: number
+  readonly seed: number
+}
+
+/** Intervals of metrics over the same resamples of rows; nothing where none are drawn. */
+const intervalsOf = (metrics: ReadonlyArray<MetricOfRows>, rows: number, { confidence, resamples, seed }: Resampling) => {
+  if (resamples === 0 || rows === 0) return metrics.map(() => ({ low: null, high: null }))
+  return resampled(rows, metrics, { resamples, seed }).map((values) => {
+    // Resamples without a row of some class have no such metric.
+    const { high, low } = percentileInterval(values.filter((value) => !Number.isNaN(value)), confidence)
+    return { low: Number.isFinite(low) ? low : null, high: Number.isFinite(high) ? high : null }
+  })
 }
 
 /** The metrics asked for, in an order of their own: how the file lists them changes nothing. */
 export const metricRows = (
   predictor: string,
   scored: Scored,
-  wanted: ReadonlyArray<MetricName>
+  wanted: ReadonlyArray<MetricName>,
+  resampling: Resampling
 ): ReadonlyArray<MetricRow> => {
   const scalars = scalarsOf(scored.kind).filter((metric) => wanted.includes(metric) && tells(metric, scored))
-  const rows: Array<MetricRow> = scalars.map((metric) => ({
+  const metrics = scalars.map((metric) => scalarMetric(metric, scored))
+  const intervals = intervalsOf(metrics, scored.rowIds.length, resampling)
+  const rows: Array<MetricRow> = scalars.map((metric, at) => ({
     predictor,
     metric,
     class: null,
     predicted: null,
-    value: scalarMetric(metric, scored)()
+    value: metrics[at]!(),
+    ...intervals[at]!
   }))
   if (wanted.includes("per_class")) rows.push(...classRows(predictor, scored))
   if (wanted.includes("confusion") && scored.kind === "classes") rows.push(...confusionRows(predictor, scored))
@@ -188,7 +218,9 @@ const classRows = (predictor: string, scored: Scored): ReadonlyArray<MetricRow> 
       metric,
       class: scored.names[at]!,
       predicted: null,
-      value: score[metric]
+      value: score[metric],
+      low: null,
+      high: null
     }))
   )
 }
@@ -204,5 +236,7 @@ const confusionRows = (predictor: string, { labels, names, predicted }: ScoredCl
     metric: "confusion",
     class: names[Math.floor(at / names.length)]!,
     predicted: names[at % names.length]!,
-    value
+    value,
+    low: null,
+    high: null
   }))

@@ -12,6 +12,15 @@ export const EvaluateParams = Schema.Struct({
     default: metricNames,
     source: "scikit-learn's definitions; Guo et al. 2017 for ece"
   }),
+  resamples: semantic(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 })), {
+    description: "Resamples of the rows for the interval of each metric that is one number; 0 gives none.",
+    default: 1000,
+    source: "Efron and Tibshirani 1993: 1 000 and more for percentile intervals"
+  }),
+  confidence: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0.5, maximum: 0.9999 })), {
+    description: "How often such an interval holds the true value.",
+    default: 0.95
+  }),
   pooling: semantic(Schema.Literals(["mean", "cls"]), {
     description:
       "What a probe reads of a base without a head: the mean of the last hidden states over real tokens, or that of the first token.",

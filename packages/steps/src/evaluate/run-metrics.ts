@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "@hone/core/Json"
 import type { InputArtifact, StageContext, StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
-import { float64, nullableUtf8, utf8 } from "../arrow/columns.ts"
+import { float64, nullableFloat64, nullableUtf8, utf8 } from "../arrow/columns.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
 import { type MetricRow, metricRows } from "./metrics.ts"
@@ -22,7 +22,7 @@ const computeMetrics = (context: StageContext, params: EvaluateParams): StageRes
   })
   const rows = given.flatMap(({ artifact }) =>
     [...readScored(artifact, scoreOrder(artifact))].flatMap(([predictor, scored]) =>
-      metricRows(predictor, scored, params.metrics)
+      metricRows(predictor, scored, params.metrics, { ...params, seed: context.seed })
     )
   )
   const output = writeTable(context.folder, "metrics.arrow", columnsOf(rows), {
@@ -61,7 +61,9 @@ const columnsOf = (rows: ReadonlyArray<MetricRow>) => ({
   metric: utf8(rows.map(({ metric }) => metric)),
   class: nullableUtf8(rows.map((row) => row.class)),
   predicted: nullableUtf8(rows.map(({ predicted }) => predicted)),
-  value: float64(Float64Array.from(rows, ({ value }) => value))
+  value: float64(Float64Array.from(rows, ({ value }) => value)),
+  low: nullableFloat64(rows.map(({ low }) => low)),
+  high: nullableFloat64(rows.map(({ high }) => high))
 })
 
 /** The numbers of each predictor that are one number. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { denseMatrix } from "./designMatrix.ts"
 import { exactRows, labelScores, severalF1 } from "./multilabel.ts"
-import { areaUnderRoc, averagePrecision } from "./ranking.ts"
+import { areaUnderRoc, averagePrecision, rankingOf } from "./ranking.ts"
 import { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearman } from "./regression.ts"
 import { fitRidge, predictRidge } from "./ridgeRegression.ts"
 
@@ -43,12 +43,13 @@ describe("against scikit-learn and SciPy", () => {
       close(labelScores(several).map((score) => score[name]), numbers[name])
     const column = (values: ReadonlyArray<number>, label: number) =>
       Float64Array.from(values.filter((_, at) => at % labels === label))
+    const ranked = (label: number) => rankingOf(Uint8Array.from(column(truth, label)), column(scores, label))
     numbers.auroc.forEach((value, label) => {
-      expect(areaUnderRoc(column(truth, label), column(scores, label))).toBeCloseTo(value, 9)
-      expect(averagePrecision(column(truth, label), column(scores, label))).toBeCloseTo(numbers.average_precision[label]!, 9)
+      expect(areaUnderRoc(ranked(label))).toBeCloseTo(value, 9)
+      expect(averagePrecision(ranked(label))).toBeCloseTo(numbers.average_precision[label]!, 9)
     })
-    expect(areaUnderRoc(column(truth, 3), column(scores, 3))).toBeNaN()
-    expect(averagePrecision(column(truth, 3), column(scores, 3))).toBeNaN()
+    expect(areaUnderRoc(ranked(3))).toBeNaN()
+    expect(averagePrecision(ranked(3))).toBeNaN()
   })
 
   it("ridge regression: weights, intercept, predictions", () => {
@@ -60,6 +61,19 @@ describe("against scikit-learn and SciPy", () => {
     expect(model.intercept).toBeCloseTo(intercept, 4)
     predicted.forEach((value, row) => expect(predictRidge(model, features)[row]).toBeCloseTo(value, 3))
   })
+})
+
+it("a row that stands twice counts in rankings as two rows of its score", () => {
+  const truth = Uint8Array.of(1, 0, 1, 0)
+  const scores = Float64Array.of(0.9, 0.8, 0.3, 0.3)
+  const rows = [0, 1, 1, 1, 2, 3]
+  const repeated = rankingOf(
+    Uint8Array.from(rows, (row) => truth[row]!),
+    Float64Array.from(rows, (row) => scores[row]!)
+  )
+  const counts = Float64Array.of(1, 3, 1, 1)
+  for (const measure of [areaUnderRoc, averagePrecision])
+    expect(measure(rankingOf(truth, scores), counts)).toBeCloseTo(measure(repeated), 12)
 })
 
 it("metrics of chosen rows count repeated rows as often as they stand", () => {
