@@ -15,16 +15,16 @@ const tokens = (description: string): InputPort => ({
   }
 })
 
-const hasNoHead = (model: Facts): boolean => model["head"] === null
+const isProbed = ({ by }: EvaluateParams, model: Facts): boolean => by === "probe" || model["head"] === null
 
 /**
  * One vector a row: for the probe as asked for, for a head over frozen blocks as the head reads it. For a head over blocks that
  * were tuned, the hidden states in front of the first of them.
  */
 const cutOf = (params: EvaluateParams, model: Facts): FeatureCut => {
-  if (!hasNoHead(model) && model["strategy"] !== "head") return partialCut(model)
+  if (!isProbed(params, model) && model["strategy"] !== "head") return partialCut(model)
   const headPooling = model["head"] === "pooler" ? "cls" : "mean"
-  return { cut: Number(model["blocks"] ?? 0), pooled: hasNoHead(model) ? params.pooling : headPooling }
+  return { cut: Number(model["blocks"] ?? 0), pooled: isProbed(params, model) ? params.pooling : headPooling }
 }
 
 const hiddenCut = (_: EvaluateParams, model: Facts): FeatureCut => partialCut(model)
@@ -34,7 +34,8 @@ const rowsApply = (
   { model, rows }: { readonly model: Facts; readonly rows: Facts }
 ): Applies => {
   const size = inMegabytes(featuresBytes(cutOf(params, model), model, rows))
-  if (hasNoHead(model)) return { run: true, reason: `the model has no head: probed on one vector a row (${size})` }
+  if (isProbed(params, model))
+    return { run: true, reason: `${model["head"] === null ? "the model has no head: " : ""}probed on one vector a row (${size})` }
   if (model["strategy"] === "head")
     return { run: true, reason: `all blocks are frozen: one vector a row, shared with the base (${size})` }
   return isPartlyFrozen(model, rows)
@@ -43,32 +44,37 @@ const rowsApply = (
 }
 
 /** A base whose lower blocks a training will freeze: their output serves the probe, the training and the tuned model. */
-const hiddenApplies = (_: EvaluateParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
-  if (!hasNoHead(model)) return { run: false, reason: "the model has its own head: no probe" }
+const hiddenApplies = (params: EvaluateParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
+  if (!isProbed(params, model)) return { run: false, reason: "the model has its own head: no probe" }
   if (!isPartlyFrozen(model, rows)) return { run: false, reason: "no training of this model shares its lower blocks" }
   const size = inMegabytes(featuresBytes(partialCut(model), model, rows))
   return { run: true, reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks will be frozen: shared with training (${size})` }
 }
 
 const fitApplies = (params: EvaluateParams, facts: { readonly model: Facts; readonly rows: Facts }): Applies =>
-  hasNoHead(facts.model) ? rowsApply(params, facts) : { run: false, reason: "the model has its own head: no probe" }
+  isProbed(params, facts.model) ? rowsApply(params, facts) : { run: false, reason: "the model has its own head: no probe" }
 
 const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
 
-const fitFaults = ({ inputs }: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> =>
-  inputs["model"]?.head === false && inputs["fit"] === undefined
+/** Whether the model is probed, as far as that is known before anything runs. */
+const willProbe = ({ inputs, params }: TypeContext<EvaluateParams>): boolean =>
+  params.by === "probe" || inputs["model"]?.head === false
+
+const fitFaults = (context: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> =>
+  willProbe(context) && context.inputs["fit"] === undefined
     ? [
         {
           path: ["in"],
-          message: "the model has no head, so it is probed, and there are no rows to fit the probe on",
+          message: `${context.params.by === "probe" ? "the model" : "the model has no head, so it"} is probed, and there are no rows to fit the probe on`,
           hint: "connect the training rows: fit: parts.train"
         }
       ]
     : []
 
 /** Rows with labels that the model, or the rows that its probe is fitted on, cannot predict. */
-const labelFaults = ({ inputs }: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> => {
-  const known = inputs["model"]?.head === false ? labelsOf(inputs["fit"]) : inputs["model"]?.labels
+const labelFaults = (context: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> => {
+  const { inputs } = context
+  const known = willProbe(context) ? labelsOf(inputs["fit"]) : inputs["model"]?.labels
   const foreign = labelsOf(inputs["rows"])?.filter((label) => known?.includes(label) === false) ?? []
   if (known === undefined || foreign.length === 0) return []
   return [
@@ -78,6 +84,23 @@ const labelFaults = ({ inputs }: TypeContext<EvaluateParams>): ReadonlyArray<Ste
       hint: `it predicts ${known.join(", ")}; train on rows with all labels, or map the labels when ingesting`
     }
   ]
+}
+
+/** Columns to slice by that the rows lack. */
+const sliceFaults = ({ inputs, params }: TypeContext<EvaluateParams>): ReadonlyArray<StepFault> => {
+  const columns = inputs["rows"]?.columns
+  if (columns === undefined) return []
+  return params.slice_by.flatMap((name, at) =>
+    Object.hasOwn(columns, name)
+      ? []
+      : [
+          {
+            path: ["with", "slice_by", at],
+            message: `the rows have no column "${name}"`,
+            hint: `they have ${Object.keys(columns).join(", ")}; ingest keeps further columns by \`keep\``
+          }
+        ]
+  )
 }
 
 export const evaluate = makeStaged({
@@ -103,7 +126,7 @@ export const evaluate = makeStaged({
   main: "metrics",
   types: (context) => ({
     outputs: { metrics: { kind: "metrics" }, predictions: { kind: "predictions" }, rivals: { kind: "predictions" } },
-    faults: [...fitFaults(context), ...labelFaults(context)]
+    faults: [...fitFaults(context), ...labelFaults(context), ...sliceFaults(context)]
   }),
   stages: [
     featuresStage<EvaluateParams>({ name: "hidden_rows", rows: "rows", cut: hiddenCut, applies: hiddenApplies }),
@@ -125,7 +148,7 @@ export const evaluate = makeStaged({
     {
       name: "predictions",
       numerics: true,
-      params: ({ pooling }) => ({ pooling }),
+      params: ({ by, pooling }) => ({ by, pooling }),
       inputs: {
         model: { from: { port: "model" } },
         rows: { from: { port: "rows" } },
@@ -154,8 +177,14 @@ export const evaluate = makeStaged({
     {
       name: "metrics",
       random: true,
-      params: ({ confidence, metrics, resamples }) => ({ metrics: [...metrics], confidence, resamples }),
+      params: ({ confidence, metrics, resamples, slice_by }) => ({
+        metrics: [...metrics],
+        confidence,
+        resamples,
+        slice_by: [...slice_by]
+      }),
       inputs: {
+        rows: { from: { port: "rows" } },
         predictions: { from: { stage: "predictions", output: "predictions" } },
         rivals: { from: { stage: "rivals", output: "rivals" } }
       },

@@ -2,7 +2,7 @@ import { afterAll, assert, it } from "@effect/vitest"
 import type { InputArtifact } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { describe, expect } from "vitest"
-import { labelDictionary, labels, utf8 } from "../arrow/columns.ts"
+import { int32, labelDictionary, labels, utf8 } from "../arrow/columns.ts"
 import { nullableStrings, readTable, strings } from "../arrow/reader.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { folderIn, keep, makeBench, runStage } from "../testing/context.ts"
@@ -189,5 +189,45 @@ it.effect("each metric that is one number has an interval, narrower of more rows
     const [few, more] = yield* interval(of(40))
     expect(more! - few!).toBeGreaterThan(2 * (high! - low!))
     expect(yield* interval(of(40), { resamples: 0 })).toEqual([null, null])
+  })
+)
+
+it.effect("slices tell metrics of parts of the rows, by value and by length, and the parts make up the whole", () =>
+  Effect.gen(function* () {
+    const count = 40
+    const truth = Array.from({ length: count }, (_, row) => (row % 2 === 0 ? "neg" : "pos"))
+    // Wrong for long rows alone: the last ten.
+    const scores = truth.map((name, row) => ((name === "neg") === (row < 30) ? [0.8, 0.2] : [0.2, 0.8]))
+    const predictions = predictionsOf(["neg", "pos"], scores, truth)
+    const folder = folderIn(bench, `sliced-${made++}`)
+    const dictionary = labelDictionary(["neg", "pos"])
+    const columns = {
+      row_id: utf8(truth.map((_, row) => `row-${row}`)),
+      genre: utf8(truth.map((_, row) => (row % 4 === 0 ? "drama" : "comedy"))),
+      length: int32(Int32Array.from(truth, (_, row) => row + 1)),
+      label: labels(
+        Int32Array.from(truth, (name) => dictionary.names.indexOf(name)),
+        dictionary
+      )
+    }
+    const rows = keep(bench, folder, writeTable(folder, "rows.arrow", columns))
+    const params = { metrics: ["accuracy"], slice_by: ["genre", "length"], resamples: 0 }
+    const outcome = yield* runStage(bench, evaluate, { stage: "metrics", inputs: { predictions, rows }, with: params })
+    const table = readTable(outcome.outputs["metrics"]!)
+    const told = nullableStrings(table, "slice").map((slice, at) => [
+      slice,
+      table.getChild("rows")!.get(at),
+      table.getChild("value")!.get(at)
+    ])
+    expect(told).toEqual([
+      [null, 40, 0.75],
+      ["genre = comedy", 30, expect.closeTo(0.7333, 4)],
+      ["genre = drama", 10, 0.8],
+      ["length 1 to 10", 10, 1],
+      ["length 11 to 20", 10, 1],
+      ["length 21 to 30", 10, 1],
+      ["length 31 to 40", 10, 0]
+    ])
+    expect(outcome.outputs["metrics"]!.facts["model"]).toEqual({ accuracy: 0.75 })
   })
 )

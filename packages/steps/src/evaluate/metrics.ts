@@ -5,8 +5,9 @@ import { calibrationError, meanOver, rowLosses } from "../statistics/probability
 import { areaUnderRoc, averagePrecision, rankingOf } from "../statistics/ranking.ts"
 import { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearman } from "../statistics/regression.ts"
 import type { metricNames } from "./params.ts"
+import type { Slice } from "./slices.ts"
 import { type ScalarName, scalarsOf } from "./scalarNames.ts"
-import { rightOf, type Scored, type ScoredClasses, scoresOf, type ScoredSeveral, type ScoredValues } from "./scored.ts"
+import { rightOf, type Scored, type ScoredClasses, scoresOf, type ScoredSeveral, type ScoredValues, takeScored } from "./scored.ts"
 
 export type MetricName = (typeof metricNames)[number]
 
@@ -162,6 +163,10 @@ export interface MetricRow {
   /** The predicted class, for the confusion matrix. */
   readonly predicted: string | null
   readonly value: number
+  /** The rows that it is of; null for all. */
+  readonly slice: string | null
+  /** How many rows those are. */
+  readonly rows: number
   /** The bootstrap interval of a metric that is one number; null for the others, and where it is none. */
   readonly low: number | null
   readonly high: number | null
@@ -183,6 +188,19 @@ const intervalsOf = (metrics: ReadonlyArray<MetricOfRows>, rows: number, { confi
   })
 }
 
+/** The metrics of the rows of a slice that are one number. */
+export const sliceRows = (
+  predictor: string,
+  scored: Scored,
+  slice: Slice,
+  wanted: ReadonlyArray<MetricName>,
+  resampling: Resampling
+): ReadonlyArray<MetricRow> => {
+  const places = scored.rowIds.flatMap((rowId, row) => (slice.rowIds.has(rowId) ? [row] : []))
+  const scalars = wanted.filter((metric) => metric !== "per_class" && metric !== "confusion")
+  return metricRows(predictor, takeScored(scored, places), scalars, resampling).map((row) => ({ ...row, slice: slice.name }))
+}
+
 /** The metrics asked for, in an order of their own: how the file lists them changes nothing. */
 export const metricRows = (
   predictor: string,
@@ -199,6 +217,8 @@ export const metricRows = (
     class: null,
     predicted: null,
     value: metrics[at]!(),
+    slice: null,
+    rows: scored.rowIds.length,
     ...intervals[at]!
   }))
   if (wanted.includes("per_class")) rows.push(...classRows(predictor, scored))
@@ -219,6 +239,8 @@ const classRows = (predictor: string, scored: Scored): ReadonlyArray<MetricRow> 
       class: scored.names[at]!,
       predicted: null,
       value: score[metric],
+      slice: null,
+      rows: scored.rowIds.length,
       low: null,
       high: null
     }))
@@ -230,13 +252,15 @@ const scoresByClass = (scored: ScoredClasses | ScoredSeveral) =>
     ? classScores(confusionMatrix(scored.labels, scored.predicted, scored.names.length))
     : labelScores({ ...scored, labels: scored.names.length })
 
-const confusionRows = (predictor: string, { labels, names, predicted }: ScoredClasses): ReadonlyArray<MetricRow> =>
+const confusionRows = (predictor: string, { labels, names, predicted, rowIds }: ScoredClasses): ReadonlyArray<MetricRow> =>
   Array.from(confusionMatrix(labels, predicted, names.length).counts, (value, at) => ({
     predictor,
     metric: "confusion",
     class: names[Math.floor(at / names.length)]!,
     predicted: names[at % names.length]!,
     value,
+    slice: null,
+    rows: rowIds.length,
     low: null,
     high: null
   }))

@@ -12,6 +12,16 @@ export const EvaluateParams = Schema.Struct({
     default: metricNames,
     source: "scikit-learn's definitions; Guo et al. 2017 for ece"
   }),
+  by: semantic(Schema.Literals(["head", "probe"]), {
+    description:
+      "head: by the model's own head, or by a probe where it has none. probe: by a probe fitted on `fit` in any case, on whatever labels these rows have: evaluated so, base and tuned model show what tuning made the blocks forget of another task.",
+    default: "head"
+  }),
+  slice_by: semantic(Schema.Array(Schema.NonEmptyString), {
+    description:
+      "Columns of the rows by which the metrics are told in parts as well: each value of a text or label column (the 20 most frequent), four parts of about equal size of a number; `length` is the number of tokens.",
+    default: []
+  }),
   resamples: semantic(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 })), {
     description: "Resamples of the rows for the interval of each metric that is one number; 0 gives none.",
     default: 1000,

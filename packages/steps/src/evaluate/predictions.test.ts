@@ -1,11 +1,12 @@
 import { afterAll, assert, it } from "@effect/vitest"
 import { type InputArtifact, StageError } from "@hone/core/Stage"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { float32Lists, labelColumn, readTable, strings } from "../arrow/reader.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
 import { testEngine as engine, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
 import { train } from "../train/index.ts"
 import { evaluate } from "./index.ts"
+import { EvaluateParams } from "./params.ts"
 
 const bench = makeBench()
 afterAll(() => bench.dispose())
@@ -112,7 +113,7 @@ it.effect("a base without a head is probed on its frozen features, and learns wh
 )
 
 it("a base without rows to fit a probe on is a fault of the file", () => {
-  const params = { metrics: ["accuracy"], pooling: "mean", batch_size: 32 } as const
+  const params = Schema.decodeUnknownSync(EvaluateParams)({})
   const port = {
     kind: "tokens",
     columns: { label: { type: "dictionary", nullable: false, labels: ["a", "b"] } }
@@ -130,3 +131,23 @@ it("a base without rows to fit a probe on is a fault of the file", () => {
   const mismatch = evaluate.types({ params, inputs: { model: known, rows: port }, heads: {} }).faults
   assert.match(mismatch[0]!.message, /labels that the model does not predict: b$/)
 })
+
+it.effect("a tuned model can be probed on another label set: what of the base it still knows", () =>
+  Effect.gen(function* () {
+    const head = { pooling: "mean", dropout: 0, labels: ["other", "labels"] } as const
+    const model = tinyModel(bench, { head })
+    const by = { by: "probe" }
+    const ofRows = yield* features("features_rows", model, rows, by)
+    const ofFit = yield* features("features_fit", model, fitRows, by)
+    const outcome = yield* predictions({ model, rows, fit: fitRows, ...ofRows, ...ofFit }, by)
+    assert.strictEqual(outcome.reported["predictions"]!.facts["how"], "probe")
+    assert.deepStrictEqual(outcome.reported["predictions"]!.facts["labels"], ["neg", "pos"])
+    const port = { kind: "tokens", columns: { label: { type: "dictionary", nullable: false, labels: ["neg", "pos"] } } } as const
+    const given = { model: { kind: "model", head: true, labels: ["other", "labels"] }, rows: port } as const
+    const faults = (params: object, inputs: object = {}) =>
+      evaluate.types({ params: Schema.decodeUnknownSync(EvaluateParams)(params), inputs: { ...given, ...inputs }, heads: {} }).faults
+    assert.match(faults({})[0]!.message, /labels that the model does not predict/)
+    assert.match(faults(by)[0]!.hint, /fit: parts.train/)
+    assert.deepStrictEqual(faults(by, { fit: port }), [])
+  })
+)

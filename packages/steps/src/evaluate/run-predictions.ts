@@ -21,7 +21,7 @@ export const run = Effect.fn("evaluate.predictions")(function* (context: StageCo
   const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
   const config = parseBertConfig(model.manifest.config)
   const rows = yield* readTokens("rows", context.inputs["rows"]!, { config, tokenizer: model.manifest.tokenizer })
-  const { head } = model.manifest
+  const head = (context.params as EvaluateParams).by === "probe" ? null : model.manifest.head
   const made =
     head === null
       ? yield* byProbe({ context, model, config, rows })
