@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import type { Session } from "../engines/Engine.ts"
+import type { EngineName, Session } from "../engines/Engine.ts"
 import type { Feeds } from "../graph/Program.ts"
 import { costsOf } from "../graph/costs.ts"
 import { supervisedTokens } from "../models/decoder.ts"
@@ -9,7 +9,7 @@ import { parseLlamaConfig } from "../models/llama/config.ts"
 import { llama } from "../models/llama/llama.ts"
 import { parseT5Config } from "../models/t5/config.ts"
 import { t5 } from "../models/t5/t5.ts"
-import { openForTest } from "../testing/engines.ts"
+import { fastestEngine, openForTest } from "../testing/engines.ts"
 import { largestDifference, matrix } from "../testing/golden.ts"
 import { defaultAdamW } from "../train/classifier.ts"
 import { initialParameters, type Network, vectorsOf } from "./Network.ts"
@@ -127,6 +127,40 @@ describe.each(Object.entries(networks))("training %s", (name, network) => {
       else expect(largestDifference(after.get(parameter)!, [...values]), parameter).toBeGreaterThan(0)
     }
     await session.close()
+  })
+})
+
+describe("dropout", () => {
+  const network = networks["gpt2"]!
+  const losses = async (engine: EngineName, steps: number) => {
+    const program = trainingProgram({ network, trainable: () => true, optimizer, max_grad_norm: 1 })
+    const session = await (await openForTest(engine)).open(program)
+    await session.write(initialParameters(network, network.parameters, 3))
+    await session.run("init_optimizer", {})
+    const seen: Array<number> = []
+    for (let step = 1; step <= steps; step++) {
+      const feeds = {
+        ...batch([0, 1, 2], 6),
+        count: 12,
+        learning_rate: 1e-3,
+        optimizer_step: step,
+        seed: Int32Array.of(5, step)
+      }
+      seen.push((await session.run("train", feeds))["loss"]![0]!)
+    }
+    const weights = await session.read(network.parameters.map((parameter) => parameter.name))
+    await session.close()
+    return { seen, weights }
+  }
+
+  it("draws the same masks on every engine", async () => {
+    const [one, other] = [await losses(fastestEngine, 3), await losses("wasm", 3)]
+    expect(largestDifference(one.seen, other.seen)).toBeLessThan(1e-4)
+  })
+
+  it("leaves a training the same to the last bit after 50 steps", async () => {
+    const first = await losses(fastestEngine, 50)
+    expect(await losses(fastestEngine, 50)).toEqual(first)
   })
 })
 
