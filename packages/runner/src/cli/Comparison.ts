@@ -30,6 +30,8 @@ interface ComparisonFacts {
   readonly overfitting?: Gap & { best_epoch: number }
   /** Absent where it was not given both models; `relative` is null for a part that the base lacks. */
   readonly drift?: ReadonlyArray<{ part: string; relative: number | null }>
+  /** Absent where one training was compared. */
+  readonly seeds?: { runs: number; metrics: ReadonlyArray<{ metric: string; mean: number; sd: number | null }> } | null
   readonly verdict: { passed: boolean; reasons: ReadonlyArray<string> } | null
 }
 
@@ -130,6 +132,14 @@ const fitLines = ({ drift, overfitting }: ComparisonFacts): ReadonlyArray<string
   ]
 }
 
+const seedsLine = ({ seeds }: ComparisonFacts): ReadonlyArray<string> => {
+  const told = seeds?.metrics.find(({ metric }) => ["accuracy", "subset_accuracy", "mae"].includes(metric))
+  if (told === undefined || seeds!.runs < 2) return []
+  const { mean, metric, sd } = told
+  const show = (x: number) => (metric === "mae" ? x.toPrecision(4) : percent(x))
+  return [`over ${seeds!.runs} seeds: ${metric.replace("_", " ")} ${show(mean)}${sd === null ? "" : `, sd ${show(sd)}`}`]
+}
+
 const verdictLine = ({ verdict }: ComparisonFacts): ReadonlyArray<string> => {
   if (verdict === null || verdict === undefined) return []
   const reasons = verdict.reasons.length > 0 ? `: ${verdict.reasons.join("; ")}` : ""
@@ -145,6 +155,7 @@ export const renderComparison = (step: string, facts: Readonly<Record<string, un
     deltaLine(comparison),
     ...rivalLine(comparison),
     ...fitLines(comparison),
+    ...seedsLine(comparison),
     ...verdictLine(comparison)
   ].join("\n")
 }

@@ -114,6 +114,29 @@ describe("compare-to-base", () => {
     })
   )
 
+  it.effect("tells the spread over trainings of other seeds", () =>
+    Effect.gen(function* () {
+      const base = yield* metrics(guesses(baseRight))
+      const right = [820, 840, 860]
+      const runs = yield* Effect.forEach(right, (count) => metrics(guesses((row) => row < count)))
+      const seeds = Object.fromEntries(runs.map((run, at) => [`seeds@seed=${at + 1}`, run]))
+      const { outputs } = yield* compare(base, runs[1]!, {}, seeds)
+      const told = outputs["comparison"]!.facts["seeds"] as { runs: number; metrics: ReadonlyArray<{ metric: string }> }
+      expect(told.runs).toBe(3)
+      // statistics.stdev([0.82, 0.84, 0.86]) of Python is 0.02.
+      expect(told.metrics.find(({ metric }) => metric === "accuracy")).toEqual({
+        metric: "accuracy",
+        mean: expect.closeTo(0.84, 12),
+        sd: expect.closeTo(0.02, 12),
+        worst: 0.82,
+        best: 0.86
+      })
+      const loss = told.metrics.find(({ metric }) => metric === "log_loss") as unknown as { worst: number; best: number }
+      expect(loss.best).toBeLessThan(loss.worst)
+      expect((yield* compare(base, runs[1]!)).outputs["comparison"]!.facts["seeds"]).toBeNull()
+    })
+  )
+
   it.effect("finds no difference between a model and itself", () =>
     Effect.gen(function* () {
       const same = yield* metrics(guesses(baseRight))

@@ -6,6 +6,12 @@ const model = (description: string): InputPort => ({ accepts: ["model"], descrip
 export const compareInputs: Readonly<Record<string, InputPort>> = {
   base: metrics("metrics of the base on the rows"),
   tuned: metrics("metrics of the tuned model on the same rows"),
+  seeds: {
+    accepts: ["metrics"],
+    description: "metrics of the tuned model from trainings that differ in their seed alone: told as mean and spread",
+    optional: true,
+    gather: true
+  },
   history: { accepts: ["history"], description: "how training went: for the overfitting gap", optional: true },
   base_model: model("the model before training: for the drift of each part"),
   model: model("the model after training")

@@ -13,6 +13,7 @@ import { severalLosses } from "../statistics/multilabel.ts"
 import { changesBetween, compareAll, type Delta, judge } from "./compare.ts"
 import type { CompareParams } from "./params.ts"
 import { type Predictors, readPredictors } from "./predictors.ts"
+import { gathered, spreadOver } from "./seeds.ts"
 import { driftOf, overfittingGap } from "./training.ts"
 
 export const run = Effect.fn("compare-to-base.run")(function* (context: StageContext) {
@@ -36,6 +37,7 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
     broken: changes.broken.length,
     p_value: base.kind === "value" ? null : mcnemarExact(changes.broken.length, changes.fixed.length),
     ...trainingFacts(context),
+    ...seedFacts(context),
     verdict: params.verdict === undefined ? null : { ...judge(params.verdict, tuned, references) }
   }
   const comparison = writeComparison(context.folder, deltas, facts)
@@ -90,6 +92,12 @@ const trainingFacts = (context: StageContext): JsonObject => {
     overfitting: gap === undefined ? null : { ...gap.best, best_epoch: gap.best.epoch, end: { ...gap.end } },
     drift: drift?.map((part) => ({ ...part })) ?? null
   }
+}
+
+/** The spread over trainings of other seeds, where they are connected. */
+const seedFacts = ({ inputs }: StageContext): JsonObject => {
+  const runs = gathered(inputs, "seeds")
+  return { seeds: runs.length === 0 ? null : { runs: runs.length, metrics: spreadOver(runs).map((of) => ({ ...of })) } }
 }
 
 const writeComparison = (folder: string, deltas: ReadonlyArray<Delta>, facts: JsonObject): OutputArtifact =>

@@ -1,0 +1,34 @@
+import type { InputArtifact } from "@hone/core/Stage"
+import { isHigherBetter, type ScalarName, scalarNames } from "../evaluate/scalarNames.ts"
+
+/** One metric over several trainings of one recipe. */
+export interface Spread {
+  readonly metric: ScalarName
+  readonly mean: number
+  /** Of the sample, with one degree of freedom less; null of a single training. */
+  readonly sd: number | null
+  readonly worst: number
+  readonly best: number
+}
+
+/** The metrics artifacts that a gathered port was given, in the order of their bindings. */
+export const gathered = (inputs: Readonly<Record<string, InputArtifact>>, port: string): ReadonlyArray<InputArtifact> =>
+  Object.keys(inputs)
+    .filter((name) => name === port || name.startsWith(`${port}@`))
+    .sort()
+    .map((name) => inputs[name]!)
+
+/** Mean and spread of each metric of the model that all of the trainings have. */
+export const spreadOver = (runs: ReadonlyArray<InputArtifact>): ReadonlyArray<Spread> =>
+  scalarNames.flatMap((metric) => {
+    const values = runs.flatMap(({ facts }) => {
+      const value = (facts["model"] as Readonly<Record<string, unknown>> | undefined)?.[metric]
+      return typeof value === "number" ? [value] : []
+    })
+    if (values.length === 0 || values.length < runs.length) return []
+    const mean = values.reduce((sum, value) => sum + value / values.length, 0)
+    const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+    const [low, high] = [Math.min(...values), Math.max(...values)]
+    const sd = values.length < 2 ? null : Math.sqrt(square / (values.length - 1))
+    return [{ metric, mean, sd, ...(isHigherBetter(metric) ? { worst: low, best: high } : { worst: high, best: low }) }]
+  })
