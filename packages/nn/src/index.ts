@@ -58,7 +58,7 @@ export { type Choose, generate, type GenerateOptions, generateFrom, greedy } fro
 export type { MemorySize } from "./generate/memory.ts"
 export { type Seq2seqProgram, seq2seqProgram, type Seq2seqSize } from "./generate/seq2seq.ts"
 export { bertForMaskedLm, bertForSequences, bertForTokens } from "./models/bert/networks.ts"
-export { type CausalNetwork, supervisedTokens } from "./models/decoder.ts"
+export { type CausalNetwork, supervisedTokens, type TextLayout } from "./models/decoder.ts"
 export { type DistilbertConfig, parseDistilbertConfig } from "./models/distilbert/config.ts"
 export { distilbertForSequences } from "./models/distilbert/distilbert.ts"
 export { type Gpt2Config, parseGpt2Config } from "./models/gpt2/config.ts"
@@ -71,20 +71,7 @@ export { parseT5Config, type T5Config } from "./models/t5/config.ts"
 export { t5, type T5Network } from "./models/t5/t5.ts"
 export { parseVitConfig, type VitConfig } from "./models/vit/config.ts"
 export { vitForImages } from "./models/vit/vit.ts"
-export {
-  BadAdapter,
-  initialAdapters,
-  type LoraOptions,
-  mergeLora,
-  trainsInLora,
-  withLora
-} from "./network/lora.ts"
+export { BadAdapter, initialAdapters, type LoraOptions, mergeLora, trainsInLora, withLora } from "./network/lora.ts"
 export { initialParameters, matchNetwork, type Network, vectorsOf } from "./network/Network.ts"
-export {
-  parsePeftConfig,
-  type PeftAdapter,
-  type PeftFolder,
-  readPeftFolder,
-  writePeftFolder
-} from "./network/peft.ts"
+export { parsePeftConfig, type PeftAdapter, type PeftFolder, readPeftFolder, writePeftFolder } from "./network/peft.ts"
 export { type TrainingOptions, type TrainingProgram, trainingProgram } from "./network/training.ts"

@@ -1,4 +1,5 @@
-import type { Dim } from "../graph/dims.ts"
+import type { Builder } from "../graph/Builder.ts"
+import { type Dim, product } from "../graph/dims.ts"
 import type { Tensor } from "../graph/Graph.ts"
 import type { Feeds } from "../graph/Program.ts"
 import type { Network, NetworkContext } from "../network/Network.ts"
@@ -47,6 +48,9 @@ export interface CausalNetwork extends Network {
   readonly decoder: Decoder
 }
 
+/** What a family says of its model; how texts are fed is added by `causalNetwork`. */
+export type CausalParts = Omit<CausalNetwork, "forward" | "prepare">
+
 /** Biases are shared by the layers that see alike. */
 function biases(make: (window: number | null) => Tensor): (window: number | null) => Tensor {
   const known = new Map<number | null, Tensor>()
@@ -74,6 +78,35 @@ export function textRows({ g }: NetworkContext, attentionMask: Tensor): DecoderR
     remember: (_, made) => made,
     bias: biases((window) => g.add(causalBias(g, g.range(length), length, window), padding))
   }
+}
+
+/**
+ * Several texts in each row, one after the other: a token sees those of its own text alone, and positions begin anew with each.
+ *
+ * @param segmentIds int32 [B, T]: which text of its row a token belongs to, from 1; 0 for padding
+ */
+export function packedRows({ g }: NetworkContext, segmentIds: Tensor): DecoderRows {
+  const [batch, length] = segmentIds.shape as [Dim, Dim]
+  const apart = g.notEqual(g.reshape(segmentIds, [batch, length, 1]), g.reshape(segmentIds, [batch, 1, length]))
+  const together = g.sub(g.scalar(1), g.cast(apart, "float32"))
+  const segments = g.reshape(biasOf(g, together), [batch, 1, length, length])
+  return {
+    batch,
+    length,
+    keys: length,
+    positions: positionsIn(g, together),
+    remember: (_, made) => made,
+    bias: biases((window) => g.add(causalBias(g, g.range(length), length, window), segments))
+  }
+}
+
+/** How many tokens of the same text stand before each. @param together float32 [B, T, T] @returns int32 [B*T] */
+function positionsIn(g: Builder, together: Tensor): Tensor {
+  const [batch, length] = together.shape as [Dim, Dim]
+  const index = g.range(length)
+  const before = g.cast(g.greaterEqual(g.reshape(index, [length, 1]), g.reshape(index, [1, length])), "float32")
+  const counted = g.sum(g.mul(together, before), [2])
+  return g.cast(g.reshape(g.sub(counted, g.scalar(1)), [product([batch, length])]), "int32")
 }
 
 /** One token for each row, and a memory of `capacity` places. */
@@ -119,36 +152,56 @@ export function attend(
   return groupedAttention(g, { q, k, v }, { ...options, batch, queries, keys, bias: rows.bias(window) }).y
 }
 
+/** How the texts of a batch lie: a row each under `attention_mask`, or several in a row under `segment_ids`. */
+export type TextLayout = "rows" | "packed"
+
+/** Whether the token at `i` follows one of its own text: only then can anything tell it. */
+function follows(i: number, length: number, segments: ArrayLike<number> | undefined): boolean {
+  return i % length !== 0 && (segments === undefined || (segments[i] === segments[i - 1] && segments[i] !== 0))
+}
+
 /** Each token is to tell the next one: labels move one place to the left, and nothing is known of what follows the last. */
 export function shiftLabels(feeds: Feeds): Feeds {
-  const { labels } = feeds
+  const { labels, segment_ids } = feeds
   if (typeof labels !== "object" || !("shape" in labels) || labels.shape.length !== 2) return feeds
   const length = labels.shape[1]!
-  const data = Int32Array.from(labels.data, (_, i) => ((i + 1) % length === 0 ? IGNORED : labels.data[i + 1]!))
+  const segments = typeof segment_ids === "object" && "shape" in segment_ids ? segment_ids.data : undefined
+  const data = Int32Array.from(labels.data, (_, i) =>
+    follows(i + 1, length, segments) ? labels.data[i + 1]! : IGNORED
+  )
   return { ...feeds, labels: { data, shape: labels.shape } }
 }
 
 /**
  * A causal language model's network. Feeds `input_ids`, `attention_mask` and `labels`, int32 [B, T]; labels are the ids themselves
- * with -100 where nothing is learnt: they are shifted here. Logits are those of each place for the next token.
+ * with -100 where nothing is learnt: they are shifted here. Logits are those of each place for the next token. Packed, `segment_ids`
+ * take the place of `attention_mask`: see `packedRows`.
  */
-export function causalNetwork(parts: Omit<CausalNetwork, "forward" | "prepare">): CausalNetwork {
+export function causalNetwork(parts: CausalParts, layout: TextLayout = "rows"): CausalNetwork {
   const { decoder } = parts
   const forward = (c: NetworkContext) => {
     const { g } = c
     const shape = ["batch", "length"]
     if (decoder.positions !== null) g.limit("length", decoder.positions)
     const ids = g.feed("input_ids", "int32", shape, { below: decoder.vocab_size })
-    const rows = textRows(c, g.feed("attention_mask", "int32", shape, { below: 2 }))
+    const rows =
+      layout === "packed"
+        ? packedRows(c, g.feed("segment_ids", "int32", shape))
+        : textRows(c, g.feed("attention_mask", "int32", shape, { below: 2 }))
     const x = decoder.hidden(c, rows, g.reshape(ids, ["batch*length"]))
     return { logits: decoder.head(c, x), labelShape: shape }
   }
   return { ...parts, forward, prepare: shiftLabels }
 }
 
-/** How many labels a causal model learns from: all that are not -100, but each row's first. */
-export function supervisedTokens(labels: ArrayLike<number>, length: number): number {
+/**
+ * How many labels a causal model learns from: all that are not -100, but the first of each text.
+ *
+ * @param length T
+ * @param segments of packed rows
+ */
+export function supervisedTokens(labels: ArrayLike<number>, length: number, segments?: ArrayLike<number>): number {
   let count = 0
-  for (let i = 0; i < labels.length; i++) if (i % length !== 0 && labels[i] !== IGNORED) count++
+  for (let i = 0; i < labels.length; i++) if (follows(i, length, segments) && labels[i] !== IGNORED) count++
   return count
 }

@@ -16,24 +16,24 @@ import { initialParameters, type Network, vectorsOf } from "./Network.ts"
 import { trainingProgram, type TrainingOptions } from "./training.ts"
 
 const decoder = { vocab_size: 40, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 4, initializer_range: 0.2 }
+const gpt2Config = parseGpt2Config({ model_type: "gpt2", ...decoder })
+const gemma2Config = parseLlamaConfig({
+  model_type: "gemma2",
+  vocab_size: 40,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 8,
+  sliding_window: 3,
+  attn_logit_softcapping: 5,
+  final_logit_softcapping: 10,
+  initializer_range: 0.2
+})
 const networks: Readonly<Record<string, Network>> = {
-  gpt2: gpt2(parseGpt2Config({ model_type: "gpt2", ...decoder })),
-  gemma2: llama(
-    parseLlamaConfig({
-      model_type: "gemma2",
-      vocab_size: 40,
-      hidden_size: 16,
-      intermediate_size: 24,
-      num_hidden_layers: 2,
-      num_attention_heads: 4,
-      num_key_value_heads: 2,
-      head_dim: 8,
-      sliding_window: 3,
-      attn_logit_softcapping: 5,
-      final_logit_softcapping: 10,
-      initializer_range: 0.2
-    })
-  ),
+  gpt2: gpt2(gpt2Config),
+  gemma2: llama(gemma2Config),
   t5: t5(
     parseT5Config({
       model_type: "t5",
@@ -127,6 +127,40 @@ describe.each(Object.entries(networks))("training %s", (name, network) => {
       else expect(largestDifference(after.get(parameter)!, [...values]), parameter).toBeGreaterThan(0)
     }
     await session.close()
+  })
+})
+
+describe("texts packed into one row", () => {
+  const ids = texts.flat()
+  const segments = texts.flatMap((text, index) => text.map(() => index + 1))
+  const padded = (values: ReadonlyArray<number>, fill: number) => matrix([[...values, fill]])
+  const packed = {
+    input_ids: padded(ids, 0),
+    segment_ids: padded(segments, 0),
+    labels: padded(ids, 9) // what stands in padding is not learnt, whatever it is
+  }
+  const count = supervisedTokens([...ids, 9], 16, [...segments, 0])
+  const pairs = {
+    gpt2: [networks["gpt2"]!, gpt2(gpt2Config, "packed")],
+    gemma2: [networks["gemma2"]!, llama(gemma2Config, "packed")]
+  } as const
+
+  it.each(Object.entries(pairs))("train %s as texts in rows of their own do", async (_, [apart, together]) => {
+    expect(count).toBe(ids.length - texts.length)
+    const gradients = async (network: Network, feeds: Feeds) => {
+      const still: Network = { ...network, forward: (c) => network.forward({ ...c, dropoutAt: () => undefined }) }
+      const session = await start(still, { gradients: true })
+      const result = await session.run("gradients", { ...feeds, count })
+      await session.close()
+      return result
+    }
+    const expected = await gradients(apart, batch([0, 1, 2], 6))
+    const actual = await gradients(together, packed)
+    for (const [parameter, values] of Object.entries(expected)) {
+      const largest = (values as Float32Array).reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+      if (largest > 1e-7)
+        expect(largestDifference(actual[parameter]!, [...values]), parameter).toBeLessThan(1e-5 * largest)
+    }
   })
 })
 

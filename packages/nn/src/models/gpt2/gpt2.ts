@@ -8,7 +8,14 @@ import { geluTanh } from "../../ops/geluTanh.ts"
 import { project } from "../../ops/project.ts"
 import { splitThirds } from "../../ops/splitThirds.ts"
 import type { WeightSpec } from "../bert/weights.ts"
-import { attend, type CausalNetwork, causalNetwork, type DecoderRows } from "../decoder.ts"
+import {
+  attend,
+  type CausalNetwork,
+  causalNetwork,
+  type CausalParts,
+  type DecoderRows,
+  type TextLayout
+} from "../decoder.ts"
 import type { Gpt2Config } from "./config.ts"
 
 const WORDS = "transformer.wte.weight"
@@ -80,10 +87,10 @@ function hidden(c: NetworkContext, config: Gpt2Config, rows: DecoderRows, inputI
  *
  * Source: Radford et al. (2019); transformers' `modeling_gpt2.py`. Golden: tiny-families/gpt2.
  */
-export function gpt2(config: Gpt2Config): CausalNetwork {
+export function gpt2(config: Gpt2Config, layout: TextLayout = "rows"): CausalNetwork {
   const { n_embd: C, vocab_size: V } = config
   const head = config.tie_word_embeddings ? WORDS : "lm_head.weight"
-  return causalNetwork({
+  const parts: CausalParts = {
     parameters: [
       { name: WORDS, shape: [V, C] },
       { name: POSITIONS, shape: [config.n_positions, C] },
@@ -101,5 +108,6 @@ export function gpt2(config: Gpt2Config): CausalNetwork {
       hidden: (c, rows, inputIds) => hidden(c, config, rows, inputIds),
       head: (c, x) => c.g.scope("head", () => project(c.g, { x, weight: c.weight(head) }).y)
     }
-  })
+  }
+  return causalNetwork(parts, layout)
 }

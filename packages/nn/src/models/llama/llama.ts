@@ -11,7 +11,14 @@ import { scaled } from "../../ops/scaled.ts"
 import { silu } from "../../ops/silu.ts"
 import { softCap } from "../../ops/softCap.ts"
 import type { WeightSpec } from "../bert/weights.ts"
-import { attend, type CausalNetwork, causalNetwork, type DecoderRows } from "../decoder.ts"
+import {
+  attend,
+  type CausalNetwork,
+  causalNetwork,
+  type CausalParts,
+  type DecoderRows,
+  type TextLayout
+} from "../decoder.ts"
 import type { LlamaConfig } from "./config.ts"
 import { frequenciesOf } from "./rope.ts"
 
@@ -144,9 +151,9 @@ function head(c: NetworkContext, config: LlamaConfig, x: Tensor): Tensor {
  * Source: transformers' `modeling_llama.py` and those of its kin. Golden: tiny-families/llama-*, mistral, qwen2, qwen3, gemma2;
  * stories260k.
  */
-export function llama(config: LlamaConfig): CausalNetwork {
+export function llama(config: LlamaConfig, layout: TextLayout = "rows"): CausalNetwork {
   const { hidden_size: C, vocab_size: V } = config
-  return causalNetwork({
+  const parts: CausalParts = {
     parameters: [
       { name: WORDS, shape: [V, C] },
       ...blocksOf(config.num_hidden_layers, (layer) => layerSpecs(config, layer)),
@@ -163,5 +170,6 @@ export function llama(config: LlamaConfig): CausalNetwork {
       hidden: (c, rows, inputIds) => hidden(c, config, rows, inputIds),
       head: (c, x) => head(c, config, x)
     }
-  })
+  }
+  return causalNetwork(parts, layout)
 }
