@@ -49,7 +49,8 @@ it("numbers", async () => {
   place.write("numbers/p.yaml", pipeline("task: text-regression, columns: { text: text, label: score }"))
   expect((await place.run("numbers/p.yaml")).outcomes["verdict"]).toBe("ran")
   const { stdout } = await place.hone("run", "numbers/p.yaml")
-  for (const text of ["mean abs. error", "Pearson", "always the mean of the training rows"]) expect(stdout).toContain(text)
+  for (const text of ["mean abs. error", "Pearson", "always the mean of the training rows"])
+    expect(stdout).toContain(text)
   expect((await metricsOf("numbers/p.yaml", "after")).outputs.map(({ name }) => name)).toContain("predictions")
 })
 
@@ -83,7 +84,10 @@ it("pairs", async () => {
 })
 
 it("continued pre-training on texts without labels, then classification from it", async () => {
-  const opinion = sentences.map(({ opinion, thing }) => ({ text: `the ${thing} was ${opinion}`, label: isGood(opinion) ? "good" : "bad" }))
+  const opinion = sentences.map(({ opinion, thing }) => ({
+    text: `the ${thing} was ${opinion}`,
+    label: isGood(opinion) ? "good" : "bad"
+  }))
   rowsOf("domain", opinion)
   const classify = pipeline("task: text-classification, columns: { text: text, label: label }")
   const domain = `
@@ -91,7 +95,10 @@ it("continued pre-training on texts without labels, then classification from it"
   words:     { uses: tokenize, in: { rows: texts, tokenizer: base.tokenizer }, with: { max_length: 24 } }
   adapted:   { uses: train, in: { model: base.model, train: words, tokenizer: base.tokenizer }, with: { objective: mlm, epochs: 1, batch_size: 8 } }
 `
-  place.write("domain/p.yaml", classify.replace("freeze, in: { model: base.model }", "freeze, in: { model: adapted }") + domain)
+  place.write(
+    "domain/p.yaml",
+    classify.replace("freeze, in: { model: base.model }", "freeze, in: { model: adapted }") + domain
+  )
   expect((await place.run("domain/p.yaml")).outcomes["verdict"]).toBe("ran")
   const again = await place.run("domain/p.yaml", "--set", "adapted.mlm_probability=0.5")
   expect(again.stages).toContain("adapted/fit")

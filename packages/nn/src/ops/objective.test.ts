@@ -75,12 +75,15 @@ async function lossOf(engine: Engine, { count, labels, objective }: Case, at: Re
 }
 
 describe.each([...new Set<EngineName>([fastestEngine, "wasm", "cpu"])])("objectives on %s", (name) => {
-  it.each(goldens.map((golden) => [golden.name, golden] as const))("%s: PyTorch's loss and gradient", async (_, golden) => {
-    const { columns, gradient, loss } = await lossOf(await openForTest(name), cases[golden.name]!)
-    expect(loss).toBeCloseTo(golden.loss, 5)
-    const expected = golden.gradient.filter((__, i) => i % 3 < columns)
-    expect(largestDifference(gradient, expected)).toBeLessThan(1e-6 * Math.max(1, ...expected.map(Math.abs)))
-  })
+  it.each(goldens.map((golden) => [golden.name, golden] as const))(
+    "%s: PyTorch's loss and gradient",
+    async (_, golden) => {
+      const { columns, gradient, loss } = await lossOf(await openForTest(name), cases[golden.name]!)
+      expect(loss).toBeCloseTo(golden.loss, 5)
+      const expected = golden.gradient.filter((__, i) => i % 3 < columns)
+      expect(largestDifference(gradient, expected)).toBeLessThan(1e-6 * Math.max(1, ...expected.map(Math.abs)))
+    }
+  )
 
   it("stays finite where a row is certain, rightly or wrongly", async () => {
     const certain = [60, -60, 0, 60, -60, 0, -60, 60, 0, 0, 0, 0]

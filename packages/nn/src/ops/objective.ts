@@ -62,7 +62,14 @@ function crossEntropy(g: Builder, logits: Tensor, labels: Tensor, options: Cross
     const { losses, residual } = softTargets(g, logits, known, plain, tableOf(classes, label_smoothing, class_weights))
     return { losses: g.mul(losses, supervised), residual: g.mul(residual, asColumn(supervised)) }
   }
-  const weight = class_weights === undefined ? undefined : rowsOfTable(g, class_weights.map((w) => [w]), known)
+  const weight =
+    class_weights === undefined
+      ? undefined
+      : rowsOfTable(
+          g,
+          class_weights.map((w) => [w]),
+          known
+        )
   const scale = weight === undefined ? supervised : g.mul(supervised, g.reshape(weight, [logits.shape[0]!]))
   const focal = focal_gamma > 0 ? focalFactors(g, plain.losses, focal_gamma) : undefined
   return {

@@ -95,12 +95,23 @@ export function adamw(
     // Not before the last reader of the old value, or TensorFlow would have to keep a copy of it.
     const control = g.readersOf(value)
     if (options.weight_decay > 0 && !options.no_decay(variable.name)) {
-      control.push(g.assign(variable, g.mul(g.readAfter(variable, [clipped.node]), keptAt(g, kept, rate)), [...control]))
+      control.push(
+        g.assign(variable, g.mul(g.readAfter(variable, [clipped.node]), keptAt(g, kept, rate)), [...control])
+      )
     }
     const moments = momentsOf(g, variable).map(({ handle }) => handle)
     return g.node(
       "ResourceApplyAdam",
-      [variable.handle, ...moments, zero, zero, rate === 1 ? stepSize : g.mul(stepSize, g.scalar(rate)), ...betas, epsilon, clipped],
+      [
+        variable.handle,
+        ...moments,
+        zero,
+        zero,
+        rate === 1 ? stepSize : g.mul(stepSize, g.scalar(rate)),
+        ...betas,
+        epsilon,
+        clipped
+      ],
       {},
       { control }
     )

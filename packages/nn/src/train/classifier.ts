@@ -335,7 +335,13 @@ export interface FeaturesProgram extends Program {
  * {input_ids, attention_mask, token_type_ids if asked for} -> {hidden [B, T, C]} or {pooled [B, C]}: what `classifierProgram` is fed
  * after the same cut. With `from`, {hidden, attention_mask} are fed instead of token ids.
  */
-export function featuresProgram({ config, from, pooling = "mean", token_types, until }: FeaturesOptions): FeaturesProgram {
+export function featuresProgram({
+  config,
+  from,
+  pooling = "mean",
+  token_types,
+  until
+}: FeaturesOptions): FeaturesProgram {
   const graph = new Graph()
   const shapes = new Map(classifierModelWeights(config, { pooling, labels: 1 }).map((spec) => [spec.name, spec]))
   const used = new Set<string>()

@@ -49,16 +49,17 @@ const titles = (facts: ComparisonFacts) =>
   ] as const
 
 /** What a comparison is told by: the first that it has is the one that deltas and rivals are told of. */
-const columns: ReadonlyArray<{ readonly metric: string; readonly head: string; readonly show: (x: number) => string }> = [
-  { metric: "accuracy", head: "accuracy", show: percent },
-  { metric: "subset_accuracy", head: "all labels right", show: percent },
-  { metric: "f1_macro", head: "F1 macro", show: (x) => x.toFixed(3) },
-  { metric: "log_loss", head: "log loss", show: (x) => x.toFixed(3) },
-  { metric: "mae", head: "mean abs. error", show: (x) => x.toPrecision(4) },
-  { metric: "r2", head: "R2", show: (x) => x.toFixed(3) },
-  { metric: "pearson", head: "Pearson", show: (x) => x.toFixed(3) },
-  { metric: "spearman", head: "Spearman", show: (x) => x.toFixed(3) }
-]
+const columns: ReadonlyArray<{ readonly metric: string; readonly head: string; readonly show: (x: number) => string }> =
+  [
+    { metric: "accuracy", head: "accuracy", show: percent },
+    { metric: "subset_accuracy", head: "all labels right", show: percent },
+    { metric: "f1_macro", head: "F1 macro", show: (x) => x.toFixed(3) },
+    { metric: "log_loss", head: "log loss", show: (x) => x.toFixed(3) },
+    { metric: "mae", head: "mean abs. error", show: (x) => x.toPrecision(4) },
+    { metric: "r2", head: "R2", show: (x) => x.toFixed(3) },
+    { metric: "pearson", head: "Pearson", show: (x) => x.toFixed(3) },
+    { metric: "spearman", head: "Spearman", show: (x) => x.toFixed(3) }
+  ]
 
 const columnsOf = ({ predictors }: ComparisonFacts) =>
   columns.filter(({ metric }) => predictors["tuned"]?.[metric] !== undefined)
@@ -110,7 +111,8 @@ const rivalLine = ({ predictors }: ComparisonFacts): ReadonlyArray<string> => {
   const tuned = predictors.tuned?.[metric]
   if (words === undefined || tuned === undefined) return []
   const gap = metric === "mae" ? words - tuned : 100 * (tuned - words)
-  const shown = metric === "mae" ? `${Math.abs(gap).toPrecision(3)} of mean error` : `${Math.abs(gap).toFixed(1)} points`
+  const shown =
+    metric === "mae" ? `${Math.abs(gap).toPrecision(3)} of mean error` : `${Math.abs(gap).toFixed(1)} points`
   if (gap < 0) {
     const line = `a bag of words does better here, by ${shown}: consider whether this model is needed`
     return [paint("yellow", line)]
@@ -137,7 +139,9 @@ const seedsLine = ({ seeds }: ComparisonFacts): ReadonlyArray<string> => {
   if (told === undefined || seeds!.runs < 2) return []
   const { mean, metric, sd } = told
   const show = (x: number) => (metric === "mae" ? x.toPrecision(4) : percent(x))
-  return [`over ${seeds!.runs} seeds: ${metric.replace("_", " ")} ${show(mean)}${sd === null ? "" : `, sd ${show(sd)}`}`]
+  return [
+    `over ${seeds!.runs} seeds: ${metric.replace("_", " ")} ${show(mean)}${sd === null ? "" : `, sd ${show(sd)}`}`
+  ]
 }
 
 const verdictLine = ({ verdict }: ComparisonFacts): ReadonlyArray<string> => {

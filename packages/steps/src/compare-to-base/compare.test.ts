@@ -131,7 +131,10 @@ describe("compare-to-base", () => {
         worst: 0.82,
         best: 0.86
       })
-      const loss = told.metrics.find(({ metric }) => metric === "log_loss") as unknown as { worst: number; best: number }
+      const loss = told.metrics.find(({ metric }) => metric === "log_loss") as unknown as {
+        worst: number
+        best: number
+      }
       expect(loss.best).toBeLessThan(loss.worst)
       expect((yield* compare(base, runs[1]!)).outputs["comparison"]!.facts["seeds"]).toBeNull()
     })

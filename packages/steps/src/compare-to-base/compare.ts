@@ -45,7 +45,8 @@ export const compareAll = (
         tuned: ofTuned,
         delta: ofTuned - ofBase,
         ...percentileInterval(differences, confidence),
-        p_value: metric === "accuracy" || metric === "subset_accuracy" ? mcnemarExact(broken.length, fixed.length) : null
+        p_value:
+          metric === "accuracy" || metric === "subset_accuracy" ? mcnemarExact(broken.length, fixed.length) : null
       }
     })
   })

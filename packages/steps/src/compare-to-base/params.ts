@@ -23,9 +23,20 @@ export type Verdict = typeof verdict.Type
 
 export const CompareParams = Schema.Struct({
   metrics: semantic(Schema.Array(metric).check(Schema.isMinLength(1)), {
-    description:
-      "What is compared, as far as the task has it; every metric is computed from the predictions of both.",
-    default: ["accuracy", "subset_accuracy", "f1_macro", "mcc", "log_loss", "ece", "mae", "rmse", "r2", "pearson", "spearman"]
+    description: "What is compared, as far as the task has it; every metric is computed from the predictions of both.",
+    default: [
+      "accuracy",
+      "subset_accuracy",
+      "f1_macro",
+      "mcc",
+      "log_loss",
+      "ece",
+      "mae",
+      "rmse",
+      "r2",
+      "pearson",
+      "spearman"
+    ]
   }),
   confidence: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0.5, maximum: 0.9999 })), {
     description: "How often the interval of a difference holds the true one.",

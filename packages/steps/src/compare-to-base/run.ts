@@ -139,7 +139,12 @@ const writeChanged = (
     tuned_score: float64(Float64Array.from(rows, (row) => ofTuned[row]!)),
     change: utf8(rows.map((row) => (isBroken.has(row) ? "broken" : "fixed")))
   }
-  const facts = { rows: rows.length, labels: base.kind === "value" ? null : base.names, fixed: fixed.length, broken: broken.length }
+  const facts = {
+    rows: rows.length,
+    labels: base.kind === "value" ? null : base.names,
+    fixed: fixed.length,
+    broken: broken.length
+  }
   return writeTable(folder, "changed.arrow", columns, { facts })
 }
 
@@ -178,7 +183,11 @@ const warningsOf = (deltas: ReadonlyArray<Delta>): ReadonlyArray<string> =>
     })
 
 const rivalName = (against: string, metric: string): string =>
-  against === "bag_of_words" ? "a bag of words" : metric === "mae" ? "the mean of the training rows" : "the majority class"
+  against === "bag_of_words"
+    ? "a bag of words"
+    : metric === "mae"
+      ? "the mean of the training rows"
+      : "the majority class"
 
 const told = (metric: string): string => (metric === "mae" ? "mean absolute error" : metric.replace("_", " "))
 

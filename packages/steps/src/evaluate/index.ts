@@ -1,7 +1,15 @@
 import type { InputPort, PortType } from "@hone/core/Port"
 import { makeStaged } from "@hone/core/Step"
 import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
-import { type FeatureCut, featuresBytes, featuresOf, featuresStage, inMegabytes, isPartlyFrozen, partialCut } from "../features/stage.ts"
+import {
+  type FeatureCut,
+  featuresBytes,
+  featuresOf,
+  featuresStage,
+  inMegabytes,
+  isPartlyFrozen,
+  partialCut
+} from "../features/stage.ts"
 import { engineParts } from "../tensors/parts.ts"
 import { EvaluateParams } from "./params.ts"
 
@@ -35,24 +43,38 @@ const rowsApply = (
 ): Applies => {
   const size = inMegabytes(featuresBytes(cutOf(params, model), model, rows))
   if (isProbed(params, model))
-    return { run: true, reason: `${model["head"] === null ? "the model has no head: " : ""}probed on one vector a row (${size})` }
+    return {
+      run: true,
+      reason: `${model["head"] === null ? "the model has no head: " : ""}probed on one vector a row (${size})`
+    }
   if (model["strategy"] === "head")
     return { run: true, reason: `all blocks are frozen: one vector a row, shared with the base (${size})` }
   return isPartlyFrozen(model, rows)
-    ? { run: true, reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks are as in the base: shared (${size})` }
+    ? {
+        run: true,
+        reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks are as in the base: shared (${size})`
+      }
     : { run: false, reason: "the model's blocks were tuned: nothing to share" }
 }
 
 /** A base whose lower blocks a training will freeze: their output serves the probe, the training and the tuned model. */
-const hiddenApplies = (params: EvaluateParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
+const hiddenApplies = (
+  params: EvaluateParams,
+  { model, rows }: { readonly model: Facts; readonly rows: Facts }
+): Applies => {
   if (!isProbed(params, model)) return { run: false, reason: "the model has its own head: no probe" }
   if (!isPartlyFrozen(model, rows)) return { run: false, reason: "no training of this model shares its lower blocks" }
   const size = inMegabytes(featuresBytes(partialCut(model), model, rows))
-  return { run: true, reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks will be frozen: shared with training (${size})` }
+  return {
+    run: true,
+    reason: `${model["frozen_blocks"]} of ${model["blocks"]} blocks will be frozen: shared with training (${size})`
+  }
 }
 
 const fitApplies = (params: EvaluateParams, facts: { readonly model: Facts; readonly rows: Facts }): Applies =>
-  isProbed(params, facts.model) ? rowsApply(params, facts) : { run: false, reason: "the model has its own head: no probe" }
+  isProbed(params, facts.model)
+    ? rowsApply(params, facts)
+    : { run: false, reason: "the model has its own head: no probe" }
 
 const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
 

@@ -24,7 +24,11 @@ const predictionsOf = (
   const output = writePredictions({
     folder,
     file: "p.arrow",
-    rows: { rowIds, texts: rowIds, targets: { kind: "classes", classes: Int32Array.from(truth, (name) => order.indexOf(name)) } },
+    rows: {
+      rowIds,
+      texts: rowIds,
+      targets: { kind: "classes", classes: Int32Array.from(truth, (name) => order.indexOf(name)) }
+    },
     labels: order,
     predictors: [{ name: "model", scores: Float32Array.from(scores.flat()) }],
     facts: { how: "classifier" }
@@ -168,28 +172,33 @@ it("predictions of another order of scores are another content, though names and
   expect(one.content).not.toBe(other.content)
 })
 
-it.effect("each metric that is one number has an interval, narrower of more rows, and of none where none is asked for", () =>
-  Effect.gen(function* () {
-    const of = (rows: number) => {
-      const truth = Array.from({ length: rows }, (_, row) => (row % 2 === 0 ? "neg" : "pos"))
-      // Four rows in five are right.
-      const scores = truth.map((name, row) => ((name === "neg") === (row % 5 !== 0) ? [0.8, 0.2] : [0.2, 0.8]))
-      return predictionsOf(["neg", "pos"], scores, truth)
-    }
-    const interval = (predictions: InputArtifact, params: object = {}) =>
-      Effect.map(runStage(bench, evaluate, { stage: "metrics", inputs: { predictions }, with: params, seed: 4 }), (outcome) => {
-        const table = readTable(outcome.outputs["metrics"]!)
-        const at = strings(table, "metric").indexOf("accuracy")
-        return [table.getChild("low")!.get(at), table.getChild("high")!.get(at)] as ReadonlyArray<number | null>
-      })
-    const [low, high] = yield* interval(of(400))
-    // The normal approximation: 0.8 +- 1.96 sqrt(0.8 0.2 / 400).
-    expect(low).toBeCloseTo(0.8 - 0.0392, 2)
-    expect(high).toBeCloseTo(0.8 + 0.0392, 2)
-    const [few, more] = yield* interval(of(40))
-    expect(more! - few!).toBeGreaterThan(2 * (high! - low!))
-    expect(yield* interval(of(40), { resamples: 0 })).toEqual([null, null])
-  })
+it.effect(
+  "each metric that is one number has an interval, narrower of more rows, and of none where none is asked for",
+  () =>
+    Effect.gen(function* () {
+      const of = (rows: number) => {
+        const truth = Array.from({ length: rows }, (_, row) => (row % 2 === 0 ? "neg" : "pos"))
+        // Four rows in five are right.
+        const scores = truth.map((name, row) => ((name === "neg") === (row % 5 !== 0) ? [0.8, 0.2] : [0.2, 0.8]))
+        return predictionsOf(["neg", "pos"], scores, truth)
+      }
+      const interval = (predictions: InputArtifact, params: object = {}) =>
+        Effect.map(
+          runStage(bench, evaluate, { stage: "metrics", inputs: { predictions }, with: params, seed: 4 }),
+          (outcome) => {
+            const table = readTable(outcome.outputs["metrics"]!)
+            const at = strings(table, "metric").indexOf("accuracy")
+            return [table.getChild("low")!.get(at), table.getChild("high")!.get(at)] as ReadonlyArray<number | null>
+          }
+        )
+      const [low, high] = yield* interval(of(400))
+      // The normal approximation: 0.8 +- 1.96 sqrt(0.8 0.2 / 400).
+      expect(low).toBeCloseTo(0.8 - 0.0392, 2)
+      expect(high).toBeCloseTo(0.8 + 0.0392, 2)
+      const [few, more] = yield* interval(of(40))
+      expect(more! - few!).toBeGreaterThan(2 * (high! - low!))
+      expect(yield* interval(of(40), { resamples: 0 })).toEqual([null, null])
+    })
 )
 
 it.effect("slices tell metrics of parts of the rows, by value and by length, and the parts make up the whole", () =>
@@ -197,7 +206,7 @@ it.effect("slices tell metrics of parts of the rows, by value and by length, and
     const count = 40
     const truth = Array.from({ length: count }, (_, row) => (row % 2 === 0 ? "neg" : "pos"))
     // Wrong for long rows alone: the last ten.
-    const scores = truth.map((name, row) => ((name === "neg") === (row < 30) ? [0.8, 0.2] : [0.2, 0.8]))
+    const scores = truth.map((name, row) => ((name === "neg") === row < 30 ? [0.8, 0.2] : [0.2, 0.8]))
     const predictions = predictionsOf(["neg", "pos"], scores, truth)
     const folder = folderIn(bench, `sliced-${made++}`)
     const dictionary = labelDictionary(["neg", "pos"])

@@ -7,7 +7,15 @@ import { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearm
 import type { metricNames } from "./params.ts"
 import type { Slice } from "./slices.ts"
 import { type ScalarName, scalarsOf } from "./scalarNames.ts"
-import { rightOf, type Scored, type ScoredClasses, scoresOf, type ScoredSeveral, type ScoredValues, takeScored } from "./scored.ts"
+import {
+  rightOf,
+  type Scored,
+  type ScoredClasses,
+  scoresOf,
+  type ScoredSeveral,
+  type ScoredValues,
+  takeScored
+} from "./scored.ts"
 
 export type MetricName = (typeof metricNames)[number]
 
@@ -179,11 +187,18 @@ export interface Resampling {
 }
 
 /** Intervals of metrics over the same resamples of rows; nothing where none are drawn. */
-const intervalsOf = (metrics: ReadonlyArray<MetricOfRows>, rows: number, { confidence, resamples, seed }: Resampling) => {
+const intervalsOf = (
+  metrics: ReadonlyArray<MetricOfRows>,
+  rows: number,
+  { confidence, resamples, seed }: Resampling
+) => {
   if (resamples === 0 || rows === 0) return metrics.map(() => ({ low: null, high: null }))
   return resampled(rows, metrics, { resamples, seed }).map((values) => {
     // Resamples without a row of some class have no such metric.
-    const { high, low } = percentileInterval(values.filter((value) => !Number.isNaN(value)), confidence)
+    const { high, low } = percentileInterval(
+      values.filter((value) => !Number.isNaN(value)),
+      confidence
+    )
     return { low: Number.isFinite(low) ? low : null, high: Number.isFinite(high) ? high : null }
   })
 }
@@ -198,7 +213,10 @@ export const sliceRows = (
 ): ReadonlyArray<MetricRow> => {
   const places = scored.rowIds.flatMap((rowId, row) => (slice.rowIds.has(rowId) ? [row] : []))
   const scalars = wanted.filter((metric) => metric !== "per_class" && metric !== "confusion")
-  return metricRows(predictor, takeScored(scored, places), scalars, resampling).map((row) => ({ ...row, slice: slice.name }))
+  return metricRows(predictor, takeScored(scored, places), scalars, resampling).map((row) => ({
+    ...row,
+    slice: slice.name
+  }))
 }
 
 /** The metrics asked for, in an order of their own: how the file lists them changes nothing. */
@@ -252,7 +270,10 @@ const scoresByClass = (scored: ScoredClasses | ScoredSeveral) =>
     ? classScores(confusionMatrix(scored.labels, scored.predicted, scored.names.length))
     : labelScores({ ...scored, labels: scored.names.length })
 
-const confusionRows = (predictor: string, { labels, names, predicted, rowIds }: ScoredClasses): ReadonlyArray<MetricRow> =>
+const confusionRows = (
+  predictor: string,
+  { labels, names, predicted, rowIds }: ScoredClasses
+): ReadonlyArray<MetricRow> =>
   Array.from(confusionMatrix(labels, predicted, names.length).counts, (value, at) => ({
     predictor,
     metric: "confusion",

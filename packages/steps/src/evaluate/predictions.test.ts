@@ -142,10 +142,17 @@ it.effect("a tuned model can be probed on another label set: what of the base it
     const outcome = yield* predictions({ model, rows, fit: fitRows, ...ofRows, ...ofFit }, by)
     assert.strictEqual(outcome.reported["predictions"]!.facts["how"], "probe")
     assert.deepStrictEqual(outcome.reported["predictions"]!.facts["labels"], ["neg", "pos"])
-    const port = { kind: "tokens", columns: { label: { type: "dictionary", nullable: false, labels: ["neg", "pos"] } } } as const
+    const port = {
+      kind: "tokens",
+      columns: { label: { type: "dictionary", nullable: false, labels: ["neg", "pos"] } }
+    } as const
     const given = { model: { kind: "model", head: true, labels: ["other", "labels"] }, rows: port } as const
     const faults = (params: object, inputs: object = {}) =>
-      evaluate.types({ params: Schema.decodeUnknownSync(EvaluateParams)(params), inputs: { ...given, ...inputs }, heads: {} }).faults
+      evaluate.types({
+        params: Schema.decodeUnknownSync(EvaluateParams)(params),
+        inputs: { ...given, ...inputs },
+        heads: {}
+      }).faults
     assert.match(faults({})[0]!.message, /labels that the model does not predict/)
     assert.match(faults(by)[0]!.hint, /fit: parts.train/)
     assert.deepStrictEqual(faults(by, { fit: port }), [])

@@ -1,6 +1,14 @@
 import type { JsonObject } from "@hone/core/Json"
 import type { OutputArtifact } from "@hone/core/Stage"
-import { float64, type LabelDictionary, labelDictionary, labels as labelColumn, listFloat32, listUtf8, utf8 } from "../arrow/columns.ts"
+import {
+  float64,
+  type LabelDictionary,
+  labelDictionary,
+  labels as labelColumn,
+  listFloat32,
+  listUtf8,
+  utf8
+} from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import type { Targets } from "../tensors/targets.ts"
 
@@ -42,7 +50,12 @@ export const writePredictions = ({ facts, file, folder, labels, predictors, rows
       })
     }
     return writer.finish({
-      facts: { labels, rows: predictors.length > 0 ? rows.rowIds.length : 0, predictors: predictors.map(({ name }) => name), ...facts }
+      facts: {
+        labels,
+        rows: predictors.length > 0 ? rows.rowIds.length : 0,
+        predictors: predictors.map(({ name }) => name),
+        ...facts
+      }
     })
   } catch (error) {
     writer.abandon()
@@ -57,7 +70,11 @@ const THRESHOLD = 0.5
 const said = ({ rowIds, targets }: PredictedRows, dictionary: LabelDictionary, scores: Float32Array) => {
   const { names: labels } = dictionary
   const width = labels.length
-  const lists = () => listFloat32(scores, Int32Array.from({ length: rowIds.length + 1 }, (_, row) => row * width))
+  const lists = () =>
+    listFloat32(
+      scores,
+      Int32Array.from({ length: rowIds.length + 1 }, (_, row) => row * width)
+    )
   switch (targets.kind) {
     case "value":
       return { label: float64(targets.values), predicted: float64(Float64Array.from(scores)) }

@@ -95,7 +95,12 @@ const byProbe = Effect.fnUntraced(function* ({ config, context, model, rows }: W
   yield* readTargets(rows, names, "rows")
   const x = yield* pooledOf(context.inputs["features_fit"], fit, "training rows")
   const test = yield* pooledOf(context.inputs["features_rows"], rows, "rows")
-  const { converged, iterations, scores } = probe({ x, targets: yield* readTargets(fit, names, "fit"), classes: names.length, test })
+  const { converged, iterations, scores } = probe({
+    x,
+    targets: yield* readTargets(fit, names, "fit"),
+    classes: names.length,
+    test
+  })
   const warnings = converged ? [] : [`the probe did not converge in ${iterations} iterations`]
   return { labels: names, scores, warnings, counts: { fit_rows: fit.rowIds.length, probe_iterations: iterations } }
 })

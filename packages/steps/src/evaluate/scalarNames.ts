@@ -3,7 +3,18 @@ import type { TargetKind } from "../tensors/outputs.ts"
 // Apart from how metrics are computed: planning reads the names and must load nothing else.
 
 /** Metrics that are one number, of rows of one class each. */
-const ofClasses = ["accuracy", "f1_macro", "f1_micro", "f1_weighted", "mcc", "auroc", "average_precision", "top_3_accuracy", "log_loss", "ece"] as const
+const ofClasses = [
+  "accuracy",
+  "f1_macro",
+  "f1_micro",
+  "f1_weighted",
+  "mcc",
+  "auroc",
+  "average_precision",
+  "top_3_accuracy",
+  "log_loss",
+  "ece"
+] as const
 /** Of rows of several labels each. */
 const ofSeveral = ["subset_accuracy", "f1_macro", "f1_micro", "auroc", "average_precision", "log_loss"] as const
 /** Of rows with a number each. */

@@ -26,7 +26,11 @@ export const slicesOf = (table: Table, rowIds: ReadonlyArray<string>, column: st
   if (type === "utf8") return values(column, nullableStrings(table, column), rowIds)
   if (type !== "dictionary<utf8>") return []
   const { indices, names } = labelColumn(table, column)
-  return values(column, Array.from(indices, (index) => names[index]!), rowIds)
+  return values(
+    column,
+    Array.from(indices, (index) => names[index]!),
+    rowIds
+  )
 }
 
 const values = (

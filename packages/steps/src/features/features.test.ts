@@ -107,22 +107,22 @@ it("the plan says whether keeping them pays, with the size on disk", () => {
 })
 
 for (const engine of new Set([testEngine, nativeEngine() ?? testEngine])) {
-  it.effect(`one vector a row comes out the same from hidden states that are there as from token ids: ${engine.engine}`, () =>
-    Effect.gen(function* () {
-      const inputs = { model: partial, rows }
-      const pooled = (more: Record<string, InputArtifact>) =>
-        Effect.map(
-          runStage(bench, evaluate, { stage: "features_rows", engine, inputs: { ...inputs, ...more } }),
-          ({ outputs }) => float32Lists(readTable(outputs["features"]!), "hidden")
-        )
-      const { outputs } = yield* runStage(bench, evaluate, { stage: "hidden_rows", engine, inputs })
-      const direct = yield* pooled({})
-      const shared = yield* pooled({ hidden: outputs["features"]! })
-      assert.strictEqual(shared.length, 20)
-      shared.forEach((vector, row) =>
-        vector.forEach((value, at) => assert.closeTo(value, direct[row]![at]!, 1e-5))
-      )
-    })
+  it.effect(
+    `one vector a row comes out the same from hidden states that are there as from token ids: ${engine.engine}`,
+    () =>
+      Effect.gen(function* () {
+        const inputs = { model: partial, rows }
+        const pooled = (more: Record<string, InputArtifact>) =>
+          Effect.map(
+            runStage(bench, evaluate, { stage: "features_rows", engine, inputs: { ...inputs, ...more } }),
+            ({ outputs }) => float32Lists(readTable(outputs["features"]!), "hidden")
+          )
+        const { outputs } = yield* runStage(bench, evaluate, { stage: "hidden_rows", engine, inputs })
+        const direct = yield* pooled({})
+        const shared = yield* pooled({ hidden: outputs["features"]! })
+        assert.strictEqual(shared.length, 20)
+        shared.forEach((vector, row) => vector.forEach((value, at) => assert.closeTo(value, direct[row]![at]!, 1e-5)))
+      })
   )
 }
 

@@ -44,9 +44,7 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   inputs: {
     model: { from: { port: "model" }, view: (params, facts) => viewOf(options.cut(params, facts)) },
     rows: { from: { port: options.rows }, view: () => "inputs" },
-    ...(options.startsFrom === undefined
-      ? {}
-      : { hidden: featuresOf(options.startsFrom) })
+    ...(options.startsFrom === undefined ? {} : { hidden: featuresOf(options.startsFrom) })
   },
   // One name for all of them: a result found under a shared key is read by the name that its maker gave it.
   outputs: { [FEATURES]: { kind: "features", description: "hidden states of the frozen blocks, a row for each row" } },
@@ -79,7 +77,9 @@ export const partialCut = (model: Facts): FeatureCut => ({ cut: Number(model["fr
 /** Whether a strategy leaves blocks in front of those that train, and their output is small enough to keep. */
 export const isPartlyFrozen = (model: Facts, rows: Facts): boolean => {
   const { cut } = partialCut(model)
-  return cut > 0 && cut < Number(model["blocks"]) && featuresBytes(partialCut(model), model, rows) <= LARGEST_FEATURES_BYTES
+  return (
+    cut > 0 && cut < Number(model["blocks"]) && featuresBytes(partialCut(model), model, rows) <= LARGEST_FEATURES_BYTES
+  )
 }
 
 /** Bytes of the artifact: float32 hidden states of every token, or one vector a row. */

@@ -20,7 +20,11 @@ interface Counts {
 }
 
 const countsOf = ({ labels, predicted, truth }: Several, rows: Int32Array | undefined): Counts => {
-  const counts = { hits: new Float64Array(labels), support: new Float64Array(labels), predicted: new Float64Array(labels) }
+  const counts = {
+    hits: new Float64Array(labels),
+    support: new Float64Array(labels),
+    predicted: new Float64Array(labels)
+  }
   const count = rows === undefined ? truth.length / labels : rows.length
   for (let at = 0; at < count; at++) {
     const from = (rows === undefined ? at : rows[at]!) * labels
@@ -65,7 +69,10 @@ export const exactRows = ({ labels, predicted, truth }: Several): Uint8Array =>
   })
 
 /** [N] the mean over labels of the negative log probability of what is true of the label, in nats. */
-export const severalLosses = ({ labels, truth }: Pick<Several, "labels" | "truth">, scores: Float32Array): Float64Array => {
+export const severalLosses = (
+  { labels, truth }: Pick<Several, "labels" | "truth">,
+  scores: Float32Array
+): Float64Array => {
   const least = 2 ** -23
   return Float64Array.from({ length: truth.length / labels }, (_, row) => {
     let sum = 0

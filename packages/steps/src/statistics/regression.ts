@@ -16,11 +16,23 @@ const mean = (values: Float64Array): number => values.reduce((sum, value) => sum
 
 /** Mean absolute error, in the unit of the targets. */
 export const meanAbsoluteError = ({ predicted, truth }: Measured, rows?: Int32Array): number =>
-  mean(chosen(truth.map((value, row) => Math.abs(value - predicted[row]!)), rows))
+  mean(
+    chosen(
+      truth.map((value, row) => Math.abs(value - predicted[row]!)),
+      rows
+    )
+  )
 
 /** Root of the mean squared error, in the unit of the targets. */
 export const rootMeanSquaredError = ({ predicted, truth }: Measured, rows?: Int32Array): number =>
-  Math.sqrt(mean(chosen(truth.map((value, row) => (value - predicted[row]!) ** 2), rows)))
+  Math.sqrt(
+    mean(
+      chosen(
+        truth.map((value, row) => (value - predicted[row]!) ** 2),
+        rows
+      )
+    )
+  )
 
 /**
  * Share of the targets' variance that is explained: 1 for perfect, 0 for as good as the mean of these rows, below for worse. Of constant
@@ -59,7 +71,7 @@ const correlation = (a: Float64Array, b: Float64Array): number => {
 export const ranks = (values: Float64Array): Float64Array => {
   const order = Array.from(values.keys()).sort((a, b) => values[a]! - values[b]!)
   const result = new Float64Array(values.length)
-  for (let from = 0; from < order.length; ) {
+  for (let from = 0; from < order.length;) {
     let to = from
     while (to + 1 < order.length && values[order[to + 1]!] === values[order[from]!]) to++
     for (let at = from; at <= to; at++) result[order[at]!] = (from + to) / 2 + 1

@@ -10,7 +10,10 @@ const golden = JSON.parse(readFileSync(new URL("golden/tasks.json", import.meta.
   readonly regression: Readonly<Record<"truth" | "predicted", ReadonlyArray<number>>> &
     Readonly<Record<"mae" | "rmse" | "r2" | "pearson" | "spearman", number>>
   readonly several: Readonly<
-    Record<"truth" | "scores" | "precision" | "recall" | "f1" | "support" | "average_precision" | "auroc", ReadonlyArray<number>>
+    Record<
+      "truth" | "scores" | "precision" | "recall" | "f1" | "support" | "average_precision" | "auroc",
+      ReadonlyArray<number>
+    >
   > &
     Readonly<Record<"labels" | "f1_micro" | "f1_macro" | "subset_accuracy", number>>
   readonly ridge: Readonly<Record<"x" | "y" | "weights" | "predicted", ReadonlyArray<number>>> &
@@ -40,7 +43,10 @@ describe("against scikit-learn and SciPy", () => {
     const exact = exactRows(several)
     expect(exact.reduce((sum, right) => sum + right, 0) / exact.length).toBeCloseTo(numbers.subset_accuracy, 12)
     for (const name of ["precision", "recall", "f1", "support"] as const)
-      close(labelScores(several).map((score) => score[name]), numbers[name])
+      close(
+        labelScores(several).map((score) => score[name]),
+        numbers[name]
+      )
     const column = (values: ReadonlyArray<number>, label: number) =>
       Float64Array.from(values.filter((_, at) => at % labels === label))
     const ranked = (label: number) => rankingOf(Uint8Array.from(column(truth, label)), column(scores, label))

@@ -50,7 +50,9 @@ export const epochBatches = (lengths: ArrayLike<number>, order: Order): Readonly
 
 /** As many rows, classes in turn; of each class all rows in a random order before any comes again. */
 const drawnByClass = (rows: ReadonlyArray<number>, classes: ArrayLike<number>, random: () => number): Array<number> => {
-  const groups = [...Map.groupBy(rows, (row) => classes[row]!).entries()].sort(([a], [b]) => a - b).map(([, own]) => own)
+  const groups = [...Map.groupBy(rows, (row) => classes[row]!).entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([, own]) => own)
   const waiting: Array<Array<number>> = groups.map(() => [])
   return rows.map((_, at) => {
     const group = at % groups.length

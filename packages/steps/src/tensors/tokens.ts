@@ -75,7 +75,9 @@ const checked = (port: string, tokens: Tokens, config: BertConfig): Effect.Effec
       `set tokenize's max_length to ${positions} or less`
     )
   }
-  const types = tokens.rowIds.filter((_, row) => tokens.tokenTypeIds?.[row]?.some((id) => id >= config.type_vocab_size) === true)
+  const types = tokens.rowIds.filter(
+    (_, row) => tokens.tokenTypeIds?.[row]?.some((id) => id >= config.type_vocab_size) === true
+  )
   if (types.length > 0) {
     const what = "are pairs, and the model tells no second text from the first"
     return fail("no_token_types", types, what, "take a model whose config.json has a type_vocab_size of 2")

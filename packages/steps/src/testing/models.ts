@@ -4,7 +4,17 @@ import type { InputArtifact, StageContext } from "@hone/core/Stage"
 import { type BertConfig, bertWeights, classifierWeights, initialWeights, parseBertConfig } from "@hone/nn"
 import type { Head, ModelManifest, Strategy } from "../artifacts/manifest.ts"
 import { type Tensor, writeModel } from "../artifacts/model.ts"
-import { bool, float64, int32, labelDictionary, labels, listInt32, listUtf8, offsetsOf, utf8 } from "../arrow/columns.ts"
+import {
+  bool,
+  float64,
+  int32,
+  labelDictionary,
+  labels,
+  listInt32,
+  listUtf8,
+  offsetsOf,
+  utf8
+} from "../arrow/columns.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { viewsOf } from "../rows/views.ts"
 import { type Bench, folderIn, keep } from "./context.ts"
@@ -111,7 +121,8 @@ export const tinyRows = (count: number, first = 0): ReadonlyArray<TinyRow & { re
 
 const labelColumnOf = (rows: ReadonlyArray<TinyRow>, declared: ReadonlyArray<string> | undefined) => {
   const given = rows.map(({ label }) => label)
-  if (typeof given[0] === "number") return { column: float64(Float64Array.from(given as ReadonlyArray<number>)), names: [] }
+  if (typeof given[0] === "number")
+    return { column: float64(Float64Array.from(given as ReadonlyArray<number>)), names: [] }
   const names = declared ?? [...new Set(given.flat() as ReadonlyArray<string>)].sort()
   if (Array.isArray(given[0])) return { column: listUtf8(given as ReadonlyArray<ReadonlyArray<string>>), names }
   const dictionary = labelDictionary(names)

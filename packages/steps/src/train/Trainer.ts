@@ -161,7 +161,13 @@ export class Trainer {
       const { batch_size, group_by_length } = params
       this.#epoch = {
         number,
-        batches: epochBatches(train.lengths, { seed, epoch: number, batch_size, group_by_length, balance: train.balance })
+        batches: epochBatches(train.lengths, {
+          seed,
+          epoch: number,
+          batch_size,
+          group_by_length,
+          balance: train.balance
+        })
       }
     }
     const size = params.gradient_accumulation_steps
@@ -171,7 +177,10 @@ export class Trainer {
 
   async #whole(rows: ReadonlyArray<number>, feeds: Feeds) {
     const { session } = this.#options
-    const out = await session.run("train", { ...this.#feeds("train", rows, this.#options.train.weight(rows, this.#epoch!.number), 0), ...feeds })
+    const out = await session.run("train", {
+      ...this.#feeds("train", rows, this.#options.train.weight(rows, this.#epoch!.number), 0),
+      ...feeds
+    })
     return { loss: out["loss"]![0]!, gradNorm: out["grad_norm"]![0]! }
   }
 

@@ -61,8 +61,10 @@ const objectiveFaults = ({ inputs, params }: TypeContext<TrainParams>): Readonly
   return ["train", "validation"].flatMap((port) => {
     const columns = inputs[port]?.columns
     const type = columns?.["label"]?.type
-    if (columns === undefined || (type !== undefined && ["dictionary", "list<utf8>", "float64"].includes(type))) return []
-    const message = type === undefined ? `the rows at \`${port}\` have no label` : `a label of type ${type} cannot be learned`
+    if (columns === undefined || (type !== undefined && ["dictionary", "list<utf8>", "float64"].includes(type)))
+      return []
+    const message =
+      type === undefined ? `the rows at \`${port}\` have no label` : `a label of type ${type} cannot be learned`
     const hint = "ingest them with a task that has labels, or write objective: mlm to learn from the texts alone"
     return [{ path: ["in", port], message, hint }]
   })
@@ -94,7 +96,8 @@ const lossFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray
   const kind = params.objective === "mlm" ? undefined : kindOf(inputs["train"])
   const wrong = kind === undefined ? undefined : lossFault(params, kind)
   if (wrong !== undefined) {
-    const name = ["label_smoothing", "focal_gamma", "sampling"].find((of) => wrong.message.startsWith(of)) ?? "class_weights"
+    const name =
+      ["label_smoothing", "focal_gamma", "sampling"].find((of) => wrong.message.startsWith(of)) ?? "class_weights"
     return [{ path: ["with", name], ...wrong }]
   }
   const labels = labelsOf(inputs["train"])

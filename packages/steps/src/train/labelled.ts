@@ -117,7 +117,15 @@ interface ProgramChoices {
   readonly features: InputArtifact | undefined
 }
 
-const programOf = ({ config, features, head, model, objective, params, token_types }: ProgramChoices): ClassifierProgram =>
+const programOf = ({
+  config,
+  features,
+  head,
+  model,
+  objective,
+  params,
+  token_types
+}: ProgramChoices): ClassifierProgram =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },

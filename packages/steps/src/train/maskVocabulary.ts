@@ -25,7 +25,9 @@ export const maskVocabulary = (artifact: InputArtifact): MaskVocabulary => {
   const json = JSON.parse(Buffer.from(binaries(table, "bytes")[at]!).toString("utf8")) as TokenizerJson
   const { continuing_subword_prefix, type, vocab } = json.model
   if (type !== "WordPiece" || Array.isArray(vocab)) throw noMask(`the tokenizer is of type ${type ?? "unknown"}`)
-  const special = new Map((json.added_tokens ?? []).flatMap(({ content, id, special }) => (special ? [[content, id]] : [])))
+  const special = new Map(
+    (json.added_tokens ?? []).flatMap(({ content, id, special }) => (special ? [[content, id]] : []))
+  )
   const mask = special.get("[MASK]")
   if (mask === undefined) throw noMask("the tokenizer has no special token [MASK]")
   const prefix = continuing_subword_prefix ?? "##"

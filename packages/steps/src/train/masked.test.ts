@@ -63,7 +63,8 @@ it("the pieces of a word are masked together, unless asked otherwise; masks hang
   const apart: Array<boolean> = []
   for (let epoch = 0; epoch < 40; epoch++) {
     const { ids: masked, places } = maskRow(ids, vocabulary, options, maskSeed(3, epoch, 5))
-    for (const group of groups) assert.include([0, group.length], group.filter((place) => places.includes(place)).length)
+    for (const group of groups)
+      assert.include([0, group.length], group.filter((place) => places.includes(place)).length)
     assert.deepStrictEqual(maskRow(ids, vocabulary, options, maskSeed(3, epoch, 5)).ids, masked)
     const single = maskRow(ids, vocabulary, { ...options, wholeWords: false }, maskSeed(3, epoch, 5)).places
     apart.push(single.includes(2) !== single.includes(3))
@@ -75,7 +76,12 @@ it("the pieces of a word are masked together, unless asked otherwise; masks hang
 })
 
 it("a row of one long word is learned from all the same", () => {
-  const { places } = maskRow(Int32Array.of(1, 10, 90, 91, 92, 2), vocabulary, { probability: 0.15, wholeWords: true }, 1)
+  const { places } = maskRow(
+    Int32Array.of(1, 10, 90, 91, 92, 2),
+    vocabulary,
+    { probability: 0.15, wholeWords: true },
+    1
+  )
   assert.deepStrictEqual(places, [1, 2, 3, 4])
 })
 
@@ -124,7 +130,10 @@ const preTrain = (options: {
 const evaluations = (outcome: RunOutcome) => {
   const table = readTable(outcome.outputs["history"]!)
   const places = strings(table, "part").flatMap((part, row) => (part === "validation" ? [row] : []))
-  return places.map((row) => ({ loss: float64s(table, "loss")[row]!, accuracy: nullableFloat64s(table, "accuracy")[row]! }))
+  return places.map((row) => ({
+    loss: float64s(table, "loss")[row]!,
+    accuracy: nullableFloat64s(table, "accuracy")[row]!
+  }))
 }
 
 it.effect("masked tokens are guessed ever better, and the encoder that flows on has no head", () =>
@@ -137,8 +146,14 @@ it.effect("masked tokens are guessed ever better, and the encoder that flows on 
     const [before, after] = [readModel(base, blobPath), readModel(outcome.outputs["model"]!, blobPath)]
     assert.isNull(after.manifest.head)
     const names = (of: typeof after) => of.tensors.map(({ name }) => name)
-    assert.deepStrictEqual(names(after), names(before).filter((name) => !name.startsWith("classifier.")))
-    assert.notDeepEqual(after.read("embeddings.word_embeddings.weight"), before.read("embeddings.word_embeddings.weight"))
+    assert.deepStrictEqual(
+      names(after),
+      names(before).filter((name) => !name.startsWith("classifier."))
+    )
+    assert.notDeepEqual(
+      after.read("embeddings.word_embeddings.weight"),
+      before.read("embeddings.word_embeddings.weight")
+    )
     // What continues from it is a training of a classifier as from any base.
     const rows = tokensArtifact(bench, tinyRows(40))
     const tuned = yield* runStage(bench, train, {
@@ -176,20 +191,25 @@ it.effect("k micro-batches give the steps of one batch, and an interrupted train
   })
 )
 
-it.effect("frozen blocks keep their bytes; a model of which nothing would be kept, and a tokenizer without masks, are refused", () =>
-  Effect.gen(function* () {
-    const partial = tinyModel(bench, { strategy: { partial: { last_blocks: 1 } }, frozen_blocks: 2 })
-    const outcome = yield* preTrain({ model: partial, with: { epochs: 1 } })
-    const [before, after] = [readModel(partial, blobPath), readModel(outcome.outputs["model"]!, blobPath)]
-    const changed = before.tensors.filter(({ digest }, at) => after.tensors[at]!.digest !== digest)
-    assert.isTrue(changed.length > 0 && changed.every(({ name }) => name.startsWith("encoder.layer.2.")))
-    const code = (options: Parameters<typeof preTrain>[0]) =>
-      Effect.map(Effect.flip(preTrain(options)), (error) => (error as StageError).code)
-    const headOnly = tinyModel(bench, { strategy: "head", frozen_blocks: 3 })
-    assert.strictEqual(yield* code({ model: headOnly }), "nothing_trains")
-    assert.strictEqual(yield* code({ tokenizer: tokenizerArtifact({ added_tokens: [] }) }), "no_mask_token")
-    assert.strictEqual(yield* code({ tokenizer: tokenizerArtifact({ model: { type: "BPE", vocab: {} } }) }), "no_mask_token")
-  })
+it.effect(
+  "frozen blocks keep their bytes; a model of which nothing would be kept, and a tokenizer without masks, are refused",
+  () =>
+    Effect.gen(function* () {
+      const partial = tinyModel(bench, { strategy: { partial: { last_blocks: 1 } }, frozen_blocks: 2 })
+      const outcome = yield* preTrain({ model: partial, with: { epochs: 1 } })
+      const [before, after] = [readModel(partial, blobPath), readModel(outcome.outputs["model"]!, blobPath)]
+      const changed = before.tensors.filter(({ digest }, at) => after.tensors[at]!.digest !== digest)
+      assert.isTrue(changed.length > 0 && changed.every(({ name }) => name.startsWith("encoder.layer.2.")))
+      const code = (options: Parameters<typeof preTrain>[0]) =>
+        Effect.map(Effect.flip(preTrain(options)), (error) => (error as StageError).code)
+      const headOnly = tinyModel(bench, { strategy: "head", frozen_blocks: 3 })
+      assert.strictEqual(yield* code({ model: headOnly }), "nothing_trains")
+      assert.strictEqual(yield* code({ tokenizer: tokenizerArtifact({ added_tokens: [] }) }), "no_mask_token")
+      assert.strictEqual(
+        yield* code({ tokenizer: tokenizerArtifact({ model: { type: "BPE", vocab: {} } }) }),
+        "no_mask_token"
+      )
+    })
 )
 
 it("rows without a label are for mlm, which needs the tokenizer; its model has no head", () => {

@@ -54,7 +54,11 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
     accumulation: params.gradient_accumulation_steps > 1
   })
-  const fresh = initialParameters(network, program.parameters.filter(({ name }) => isHead(name)), context.seed)
+  const fresh = initialParameters(
+    network,
+    program.parameters.filter(({ name }) => isHead(name)),
+    context.seed
+  )
   const manifest: ModelManifest = { ...model.manifest, task: null, head: null }
   const leftOut = given.rowIds.length - rows.rowIds.length
   const prepared: Prepared = {
@@ -71,7 +75,9 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
     dropped: model.tensors.flatMap(({ name }) => (name.startsWith("classifier.") ? [name] : [])),
     warnings: [
       ...(leftOut === 0 ? [] : [`${leftOut} rows have no token that could be masked: left out`]),
-      ...(held === undefined ? ["no validation rows: nothing stops the training early, and the last weights are kept"] : [])
+      ...(held === undefined
+        ? ["no validation rows: nothing stops the training early, and the last weights are kept"]
+        : [])
     ]
   }
   return prepared
@@ -112,7 +118,13 @@ const maskedRows = (tokens: MaskedTokens, config: BertConfig, masking: Masking, 
   return {
     rowIds: tokens.rowIds,
     lengths: tokens.lengths,
-    feeds: (rows, epoch) => feedsOf(tokens, config, rows, rows.map((row) => masked(row, epoch))),
+    feeds: (rows, epoch) =>
+      feedsOf(
+        tokens,
+        config,
+        rows,
+        rows.map((row) => masked(row, epoch))
+      ),
     weight: (rows, epoch) => rows.reduce((total, row) => total + masked(row, epoch).places.length, 0)
   }
 }

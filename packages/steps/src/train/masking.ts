@@ -24,10 +24,12 @@ export interface MaskedRow {
 }
 
 /** How many tokens of a row can be masked. */
-export const maskable = (ids: Int32Array, { special }: MaskVocabulary): number => ids.filter((id) => !special.has(id)).length
+export const maskable = (ids: Int32Array, { special }: MaskVocabulary): number =>
+  ids.filter((id) => !special.has(id)).length
 
 /** Tokens to guess of a row with so many that can be: their share, rounded, at least one. */
-export const maskedCount = (tokens: number, probability: number): number => Math.max(1, Math.round(tokens * probability))
+export const maskedCount = (tokens: number, probability: number): number =>
+  Math.max(1, Math.round(tokens * probability))
 
 /**
  * Masks a row: words (or tokens) in a random order, as long as they fit into the share; of their tokens 80 % become the mask, 10 % a

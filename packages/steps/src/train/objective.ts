@@ -58,7 +58,11 @@ const makeObjective = (params: LossParams, targets: Targets, labels: ReadonlyArr
   }
 }
 
-const weightsOf = ({ class_weights }: LossParams, labels: ReadonlyArray<string>, balanced: () => ReadonlyArray<number>) => {
+const weightsOf = (
+  { class_weights }: LossParams,
+  labels: ReadonlyArray<string>,
+  balanced: () => ReadonlyArray<number>
+) => {
   if (class_weights === undefined) return undefined
   return class_weights === "balanced" ? balanced() : labels.map((name) => class_weights[name] ?? 1)
 }

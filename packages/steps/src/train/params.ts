@@ -25,12 +25,15 @@ export const TrainParams = Schema.Struct({
       "task: what the rows are labelled with. mlm: continued pre-training, which guesses masked tokens of texts that need no label; it gives a model without a head, for a further training.",
     default: "task"
   }),
-  mlm_probability: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.9, exclusiveMinimum: true })), {
-    description:
-      "Under mlm, the share of a row's tokens that are to be guessed (at least one). Of these 80 % become the mask token, 10 % a random one, 10 % stay; drawn anew in each epoch.",
-    default: 0.15,
-    source: "Devlin et al. 2019, section 3.1"
-  }),
+  mlm_probability: semantic(
+    Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.9, exclusiveMinimum: true })),
+    {
+      description:
+        "Under mlm, the share of a row's tokens that are to be guessed (at least one). Of these 80 % become the mask token, 10 % a random one, 10 % stay; drawn anew in each epoch.",
+      default: 0.15,
+      source: "Devlin et al. 2019, section 3.1"
+    }
+  ),
   whole_word_masking: semantic(Schema.Boolean, {
     description: "Under mlm, whether the pieces of a word are masked together.",
     default: true,

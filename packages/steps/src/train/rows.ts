@@ -49,7 +49,11 @@ export const labelledValidation = ({ feeds, lengths, rowIds, targets }: Examples
   feeds: (rows) => ({ ...feeds(rows), labels: targetFeed(targets, rows) }),
   right:
     targets.kind === "classes"
-      ? (rows, logits) => rightLogits(logits, Int32Array.from(rows, (row) => targets.classes[row]!))
+      ? (rows, logits) =>
+          rightLogits(
+            logits,
+            Int32Array.from(rows, (row) => targets.classes[row]!)
+          )
       : null
 })
 

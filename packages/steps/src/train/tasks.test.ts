@@ -104,7 +104,12 @@ it.effect("a regression goes on from its own head, and its weights are in the un
     const target = (has4: boolean) => (has4 ? 40 : 20)
     const fit = tokensArtifact(bench, marked(32, 0, target))
     const first = yield* tune({ fit, rows: fit, with: { epochs: 6 } })
-    const again = yield* tune({ fit, rows: fit, model: first.outputs["model"]!, with: { epochs: 1, learning_rate: 1e-9 } })
+    const again = yield* tune({
+      fit,
+      rows: fit,
+      model: first.outputs["model"]!,
+      with: { epochs: 1, learning_rate: 1e-9 }
+    })
     assert.closeTo(bestLoss(again), bestLoss(first), 1e-3 * Math.max(1, bestLoss(first)))
     const bias = (outcome: RunOutcome) => readModel(outcome.outputs["model"]!, blobPath).read("classifier.bias")[0]!
     assert.closeTo(bias(again), bias(first), 1e-3)
@@ -163,7 +168,8 @@ it.effect("of a pair, which text a token is of is read: the same tokens in the o
     const scores = (more: Record<string, InputArtifact>) =>
       Effect.map(
         runStage(bench, evaluate, { stage: "predictions", engine, inputs: { model, rows, ...more } }),
-        ({ outputs }) => readTable(outputs["predictions"]!).getChild("scores")!.toArray() as ReadonlyArray<Iterable<number>>
+        ({ outputs }) =>
+          readTable(outputs["predictions"]!).getChild("scores")!.toArray() as ReadonlyArray<Iterable<number>>
       )
     const [cached, whole] = [yield* scores(kept), yield* scores({})]
     whole.forEach((row, at) => [...row].forEach((value, of) => assert.closeTo([...cached[at]!][of]!, value, 1e-5)))
@@ -180,7 +186,13 @@ it.effect("k micro-batches give the steps of one batch under each loss", () =>
       [classes, { label_smoothing: 0.2, class_weights: { neg: 3 } }],
       [classes, { focal_gamma: 2, class_weights: "balanced" }],
       [tokensArtifact(bench, marked(60, 0, several)), { class_weights: { five: 4 } }],
-      [tokensArtifact(bench, marked(60, 0, (has4) => (has4 ? 1 : 7))), {}]
+      [
+        tokensArtifact(
+          bench,
+          marked(60, 0, (has4) => (has4 ? 1 : 7))
+        ),
+        {}
+      ]
     ] as const
     for (const [fit, loss] of cases) {
       const plain = { ...loss, epochs: 1, group_by_length: false, learning_rate: 1e-3 }
@@ -194,7 +206,11 @@ it.effect("k micro-batches give the steps of one batch under each loss", () =>
 it.effect("class weights change what is learned of unequal classes: the rare one is found more often", () =>
   Effect.gen(function* () {
     // Both classes share their tokens; one row in eight is `rare`.
-    const rows = tinyRows(64).map((row, at) => ({ ...row, label: at % 8 === 0 ? "rare" : "usual", input_ids: [1, 9, 10] }))
+    const rows = tinyRows(64).map((row, at) => ({
+      ...row,
+      label: at % 8 === 0 ? "rare" : "usual",
+      input_ids: [1, 9, 10]
+    }))
     const fit = tokensArtifact(bench, rows)
     const share = (params: Record<string, unknown>) =>
       Effect.gen(function* () {
