@@ -5,18 +5,10 @@ import type { Feeds, Program, ProgramFunction } from "../graph/Program.ts"
 import type { WeightSpec } from "../models/bert/weights.ts"
 import { type Objective, objectiveLoss, objectiveLosses } from "../ops/objective.ts"
 import { IGNORED } from "../ops/softmaxCrossEntropy.ts"
-import {
-  adamw,
-  type AdamWOptions,
-  clipFactor,
-  gradientNorm,
-  momentNames,
-  momentsOf,
-  prepareAdamW,
-  type Update
-} from "../train/adamw.ts"
+import { clipFactor, gradientNorm, type Update } from "../train/adamw.ts"
 import { finishProgram } from "../train/variables.ts"
 import type { Network, NetworkContext, NetworkOutput } from "./Network.ts"
+import { type Optimizer, optimizerOf, type OptimizerOptions } from "./optimizers.ts"
 
 export interface TrainingOptions {
   readonly network: Network
@@ -24,7 +16,7 @@ export interface TrainingOptions {
   readonly trainable: (name: string) => boolean
   /** What training minimises over the rows whose label is not -100. Default: cross-entropy. */
   readonly objective?: Objective | undefined
-  readonly optimizer: AdamWOptions
+  readonly optimizer: OptimizerOptions
   /** Gradients are scaled down to this norm; null: never. */
   readonly max_grad_norm: number | null
   /** Adds `accumulate` and `apply`. */
@@ -38,7 +30,7 @@ export interface TrainingProgram extends Program {
   /** Parameters that the program holds: write them before anything runs. */
   readonly parameters: ReadonlyArray<WeightSpec>
   readonly trainable: ReadonlyArray<string>
-  /** Moments of the parameters that train. */
+  /** What the optimizer keeps of the parameters that train: with them and the next `optimizer_step` a training resumes exactly. */
   readonly optimizerState: ReadonlyArray<string>
 }
 
@@ -70,7 +62,7 @@ export function trainingProgram(options: TrainingOptions): TrainingProgram {
     ...finishProgram(model.graph, functions),
     parameters: options.network.parameters.filter(({ name }) => model.used.has(name)),
     trainable,
-    optimizerState: trainable.flatMap(momentNames)
+    optimizerState: model.stateOf(trainable).map(({ name }) => name)
   }
 }
 
@@ -81,10 +73,12 @@ class Model {
   readonly graph = new Graph()
   readonly options: TrainingOptions
   readonly used = new Set<string>()
+  readonly optimizer: Optimizer
   readonly #shapes: ReadonlyMap<string, ReadonlyArray<number>>
 
   constructor(options: TrainingOptions) {
     this.options = options
+    this.optimizer = optimizerOf(options.optimizer)
     this.#shapes = new Map(options.network.parameters.map(({ name, shape }) => [name, shape]))
   }
 
@@ -92,6 +86,10 @@ class Model {
     return this.options.network.parameters.flatMap(({ name }) =>
       this.used.has(name) && this.options.trainable(name) ? [name] : []
     )
+  }
+
+  stateOf(names: ReadonlyArray<string>): Array<WeightSpec> {
+    return names.flatMap((name) => this.optimizer.state({ name, shape: this.#shapes.get(name)! }))
   }
 
   variable(name: string) {
@@ -186,7 +184,7 @@ function step(model: Model, g: Builder, updates: ReadonlyArray<Update>) {
   const { max_grad_norm, optimizer } = model.options
   const norm = g.scope("clip", () => gradientNorm(g, updates))
   const factor = max_grad_norm === null ? undefined : g.scope("clip", () => clipFactor(g, norm, max_grad_norm))
-  const nodes: Array<Node> = g.scope("adamw", () => adamw(g, updates, optimizer, factor))
+  const nodes: Array<Node> = g.scope(optimizer.kind, () => model.optimizer.update(g, updates, factor))
   return { norm, nodes }
 }
 
@@ -194,7 +192,7 @@ function training(model: Model): ProgramFunction {
   const g = new Builder(model.graph, "train")
   const { loss, updates } = lossAndGradients(model, g)
   const { nodes, norm } = step(model, g, updates)
-  return g.finish({ loss, grad_norm: norm }, { after: nodes, ...model.prepare(prepareAdamW(model.options.optimizer)) })
+  return g.finish({ loss, grad_norm: norm }, { after: nodes, ...model.prepare(model.optimizer.prepare) })
 }
 
 const accumulated = (g: Builder, { variable }: Pick<Update, "variable">) =>
@@ -217,7 +215,7 @@ function application(model: Model): ProgramFunction {
   const cleared = updates.map((update) =>
     g.assign(accumulated(g, update), g.fill(update.variable.shape, 0), [...nodes, norm.node])
   )
-  const prepare = prepareAdamW(model.options.optimizer)
+  const { prepare } = model.optimizer
   return g.finish({ grad_norm: norm }, { after: [...nodes, ...cleared], prepare })
 }
 
@@ -230,10 +228,10 @@ function gradientFetches(model: Model): ProgramFunction {
 
 function initOptimizer(model: Model): ProgramFunction {
   const g = new Builder(model.graph, "init_optimizer")
-  const variables = model.trainableNames().flatMap((name) => {
-    const variable = model.variable(name)
-    return [...momentsOf(g, variable), ...(model.options.accumulation === true ? [accumulated(g, { variable })] : [])]
-  })
-  const after = variables.map((variable) => g.assign(variable, g.fill(variable.shape, 0)))
+  const names = model.trainableNames()
+  const kept = model.stateOf(names).map(({ name, shape }) => g.graph.variable(name, shape))
+  const sums =
+    model.options.accumulation === true ? names.map((name) => accumulated(g, { variable: model.variable(name) })) : []
+  const after = [...kept, ...sums].map((variable) => g.assign(variable, g.fill(variable.shape, 0)))
   return g.finish({ done: g.scalar(1) }, { after })
 }
