@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { faultsJson } from "@hone/core/Contract"
 import { PipelineFaults } from "@hone/core/Fault"
@@ -19,6 +18,7 @@ import * as Records from "../store/Records.ts"
 import { readLastKeys } from "../store/Runs.ts"
 import { Exit } from "./Exit.ts"
 import { printError, printJson } from "./Output.ts"
+import { readPipelineFile } from "./PipelineFile.ts"
 import { bundleFolder, ownFolder } from "./Places.ts"
 
 export interface FileOptions {
@@ -43,7 +43,7 @@ export const reportFaults = (error: PipelineFaults, json: boolean): Effect.Effec
 const readInclude: ReadInclude = (spec, from) => {
   const path = resolve(dirname(from), spec)
   try {
-    return { file: displayed(path), text: readFileSync(path, "utf8") }
+    return { file: displayed(path), text: readPipelineFile(path) }
   } catch (error) {
     return {
       problem: (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message
@@ -53,7 +53,7 @@ const readInclude: ReadInclude = (spec, from) => {
 
 const reading = ({ file, sets }: FileOptions) =>
   Effect.try({
-    try: () => ({ file: displayed(file), text: readFileSync(file, "utf8"), sets, env: process.env, readInclude }),
+    try: () => ({ file: displayed(file), text: readPipelineFile(file), sets, env: process.env, readInclude }),
     catch: (error) => {
       const missing = (error as NodeJS.ErrnoException).code === "ENOENT"
       const message = missing ? "there is no such file" : `the file cannot be read: ${(error as Error).message}`
