@@ -1,4 +1,4 @@
-import type { Builder } from "./graph/Builder.ts"
+import type { Applied, Builder } from "./graph/Builder.ts"
 import type { Tensor } from "./graph/Graph.ts"
 
 type Named<Name extends string> = Readonly<Record<Name, Tensor>>
@@ -60,20 +60,16 @@ export function operation<In extends string, Out extends string, Keep, Options =
   }
 }
 
-/**
- * Gradients of a scalar with respect to `wanted`, by walking the builder's tape backwards.
- *
- * What is not reached gets no entry; a tensor used twice gets the sum.
- */
-export function gradientsOf(g: Builder, loss: Tensor, wanted: ReadonlyArray<Tensor>): Map<Tensor, Tensor> {
-  const parts = new Map<Tensor, Array<Tensor>>([[loss, [g.scalar(1)]]])
+/** Walks a tape backwards from a tensor whose gradient is known; gives what finds the gradient of any other. */
+function walkBack(g: Builder, tape: ReadonlyArray<Applied>, from: Tensor, seed: Tensor) {
+  const parts = new Map<Tensor, Array<Tensor>>([[from, [seed]]])
   const gradientOf = (tensor: Tensor): Tensor | undefined => {
     const found = parts.get(tensor)
     if (found === undefined) return undefined
     if (found.length > 1) parts.set(tensor, [g.addN(found)])
     return parts.get(tensor)![0]
   }
-  for (const applied of g.tape.toReversed()) {
+  for (const applied of tape.toReversed()) {
     if (!applied.outputs.some((output) => parts.has(output))) continue
     const gradients = applied.backward(applied.outputs.map(gradientOf))
     gradients.forEach((gradient, i) => {
@@ -84,10 +80,52 @@ export function gradientsOf(g: Builder, loss: Tensor, wanted: ReadonlyArray<Tens
       else list.push(gradient)
     })
   }
+  return gradientOf
+}
+
+/**
+ * Gradients of a scalar with respect to `wanted`, by walking the builder's tape backwards.
+ *
+ * What is not reached gets no entry; a tensor used twice gets the sum.
+ */
+export function gradientsOf(g: Builder, loss: Tensor, wanted: ReadonlyArray<Tensor>): Map<Tensor, Tensor> {
+  const gradientOf = walkBack(g, g.tape, loss, g.scalar(1))
   const result = new Map<Tensor, Tensor>()
   for (const tensor of wanted) {
     const gradient = gradientOf(tensor)
     if (gradient !== undefined) result.set(tensor, gradient)
   }
   return result
+}
+
+/**
+ * A part of the forward pass that is computed again for its derivative: of all its values only `x` is kept in between. Time for
+ * memory; the numbers stay the same, dropout included, because the part is built twice from the same seeds.
+ *
+ * Source: Chen et al. (2016), "Training Deep Nets with Sublinear Memory Cost".
+ *
+ * @param body must make the same of equal inputs each time that it is called
+ */
+export function recomputed(g: Builder, x: Tensor, body: (x: Tensor) => Tensor): Tensor {
+  const start = g.tape.length
+  const y = body(x)
+  const first = g.tape.splice(start)
+  if (first.length === 0) return y
+  const made = new Set(first.flatMap(({ outputs }) => outputs))
+  const inputs = new Set(first.flatMap((applied) => applied.inputs))
+  const leaves = [...inputs].filter((input) => input !== x && g.trains.has(input) && !made.has(input))
+  g.tape.push({
+    inputs: [x, ...leaves],
+    outputs: [y],
+    backward: ([dy]) => {
+      // Not before the gradient has come: engines would compute the part at once, and keep it.
+      const again = g.identity(x, { control: [dy!.node] })
+      if (g.trains.has(x)) g.trains.add(again)
+      const from = g.tape.length
+      const output = body(again)
+      const gradientOf = walkBack(g, g.tape.splice(from), output, dy!)
+      return [again, ...leaves].map(gradientOf)
+    }
+  })
+  return y
 }

@@ -15,6 +15,8 @@ export interface NetworkContext {
   readonly dropoutAt: (rate: number, part: string, site: number) => DropoutSite | undefined
   /** `y` is what the dense layer of that name makes of `x`; gives that with what adapters add. */
   readonly adapt: (layer: string, x: Tensor, y: Tensor) => Tensor
+  /** Builds a block of a stack: once, or so that its values are computed again on the way back. Left out: once. */
+  readonly block?: ((x: Tensor, body: (x: Tensor) => Tensor) => Tensor) | undefined
 }
 
 /** What a forward pass ends with. */

@@ -36,6 +36,10 @@ export function dropped(c: NetworkContext, rate: number, part: string, site: num
   return place === undefined ? x : dropout(c.g, { x }, place).y
 }
 
+/** A block of a stack, as the context builds blocks. */
+export const blockOf = (c: NetworkContext, x: Tensor, body: (x: Tensor) => Tensor): Tensor =>
+  c.block === undefined ? body(x) : c.block(x, body)
+
 export const denseSpecs = (name: string, outputs: number, inputs: number): Array<WeightSpec> => [
   { name: `${name}.weight`, shape: [outputs, inputs] },
   { name: `${name}.bias`, shape: [outputs] }

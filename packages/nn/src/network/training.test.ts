@@ -164,6 +164,40 @@ describe("texts packed into one row", () => {
   })
 })
 
+describe.each(["gpt2", "gemma2"])("blocks of %s that are computed again", (name) => {
+  const network = networks[name]!
+  const program = (recompute: boolean) =>
+    trainingProgram({ network, trainable: () => true, optimizer, max_grad_norm: 1, gradients: true, recompute })
+
+  it.each([...new Set<EngineName>([fastestEngine, "wasm"])])(
+    "give the same gradients on %s, dropout included",
+    async (engine) => {
+      const gradients = async (recompute: boolean) => {
+        const session = await (await openForTest(engine)).open(program(recompute))
+        await session.write(initialParameters(network, network.parameters, 3))
+        const result = await session.run("gradients", { ...batch([0, 1, 2], 6), ...seeds, count: 12 })
+        await session.close()
+        return result
+      }
+      const expected = await gradients(false)
+      for (const [parameter, values] of Object.entries(await gradients(true))) {
+        const numbers = [...(expected[parameter] as Float32Array)]
+        expect(largestDifference(values, numbers), parameter).toBeLessThan(
+          1e-6 * Math.max(...numbers.map(Math.abs), 1e-3)
+        )
+      }
+    }
+  )
+
+  it("cost a second forward pass and save memory", () => {
+    const sizes = { batch: 8, length: 16 }
+    const [once, again] = [costsOf(program(false), "gradients", sizes), costsOf(program(true), "gradients", sizes)]
+    expect(again.peakBytes).toBeLessThan(0.85 * once.peakBytes)
+    expect(again.flops).toBeGreaterThan(1.1 * once.flops)
+    expect(again.flops).toBeLessThan(1.4 * once.flops)
+  })
+})
+
 describe("dropout", () => {
   const network = networks["gpt2"]!
   const losses = async (engine: EngineName, steps: number) => {

@@ -1,4 +1,4 @@
-import { gradientsOf } from "../autodiff.ts"
+import { gradientsOf, recomputed } from "../autodiff.ts"
 import { Builder } from "../graph/Builder.ts"
 import { Graph, type Node, type Tensor } from "../graph/Graph.ts"
 import type { Feeds, Program, ProgramFunction } from "../graph/Program.ts"
@@ -19,6 +19,8 @@ export interface TrainingOptions {
   readonly optimizer: OptimizerOptions
   /** Gradients are scaled down to this norm; null: never. */
   readonly max_grad_norm: number | null
+  /** Computes the values of decoders' blocks again for their derivatives: a third more time, and memory for one block instead of all. */
+  readonly recompute?: boolean | undefined
   /** Adds `accumulate` and `apply`. */
   readonly accumulation?: boolean | undefined
   /** Adds `gradients`, which fetches the gradient of each parameter that trains, by name. */
@@ -101,7 +103,7 @@ class Model {
 
   forward(g: Builder, mode: "train" | "eval"): NetworkOutput {
     const seed = mode === "train" ? g.feed("seed", "int32", [2]) : undefined
-    const { network, trainable } = this.options
+    const { network, recompute, trainable } = this.options
     const context: NetworkContext = {
       g,
       weight: (name) => {
@@ -114,7 +116,8 @@ class Model {
         const trains = [...this.#shapes.keys()].some((name) => name.startsWith(`${part}.`) && trainable(name))
         return trains ? { rate, seed, site } : undefined
       },
-      adapt: (_, __, y) => y
+      adapt: (_, __, y) => y,
+      block: mode === "train" && recompute === true ? (x, body) => recomputed(g, x, body) : undefined
     }
     return network.forward(context)
   }

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../graph/Graph.ts"
-import { blocksOf, denseConv1d, dropped, layerNormOf, normSpecs, weightSpec } from "../../network/layers.ts"
+import { blockOf, blocksOf, denseConv1d, dropped, layerNormOf, normSpecs, weightSpec } from "../../network/layers.ts"
 import type { NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
 import { embedding } from "../../ops/embedding.ts"
@@ -78,7 +78,8 @@ function hidden(c: NetworkContext, config: Gpt2Config, rows: DecoderRows, inputI
     const places = embedding(g, { table: weight(POSITIONS) }, { indices: rows.positions }).y
     return dropped(c, config.embd_pdrop, "transformer.wte", 0, add(g, { a: words, b: places }).y)
   })
-  for (let layer = 0; layer < config.n_layer; layer++) x = block(c, config, rows, layer, x)
+  for (let layer = 0; layer < config.n_layer; layer++)
+    x = blockOf(c, x, (inner) => block(c, config, rows, layer, inner))
   return layerNormOf(c, "transformer.ln_f", x, config.layer_norm_epsilon)
 }
 

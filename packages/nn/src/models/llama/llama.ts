@@ -1,5 +1,5 @@
 import type { Tensor } from "../../graph/Graph.ts"
-import { blocksOf, dense, denseSpecs, denseWithoutBias, rmsNormOf, weightSpec } from "../../network/layers.ts"
+import { blockOf, blocksOf, dense, denseSpecs, denseWithoutBias, rmsNormOf, weightSpec } from "../../network/layers.ts"
 import type { NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
 import { embedding } from "../../ops/embedding.ts"
@@ -133,7 +133,8 @@ function hidden(c: NetworkContext, config: LlamaConfig, rows: DecoderRows, input
   const angles = g.scope("rope", () => anglesOf(g, rows.positions, frequenciesOf(config.rope, config.head_dim)))
   const words = g.scope("embeddings", () => embedding(g, { table: weight(WORDS) }, { indices: inputIds }).y)
   let x = config.gemma ? scaled(g, { x: words }, { by: Math.sqrt(config.hidden_size) }).y : words
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) x = layers.block(rows, angles, layer, x)
+  for (let layer = 0; layer < config.num_hidden_layers; layer++)
+    x = blockOf(c, x, (inner) => layers.block(rows, angles, layer, inner))
   return layers.norm("model.norm", x)
 }
 
