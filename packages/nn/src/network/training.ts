@@ -19,7 +19,7 @@ export interface TrainingOptions {
   readonly optimizer: OptimizerOptions
   /** Gradients are scaled down to this norm; null: never. */
   readonly max_grad_norm: number | null
-  /** Computes the values of decoders' blocks again for their derivatives: a third more time, and memory for one block instead of all. */
+  /** Computes the values of blocks again for their derivatives: a third more time, and memory for one block instead of all. */
   readonly recompute?: boolean | undefined
   /** Adds `accumulate` and `apply`. */
   readonly accumulation?: boolean | undefined

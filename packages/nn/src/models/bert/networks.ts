@@ -2,7 +2,7 @@ import type { Tensor } from "../../graph/Graph.ts"
 import { embedding } from "../../ops/embedding.ts"
 import { gelu } from "../../ops/gelu.ts"
 import { biasAdd } from "../../ops/biasAdd.ts"
-import { dense, dropped, denseSpecs, layerNormOf, normSpecs } from "../../network/layers.ts"
+import { blockOf, dense, dropped, denseSpecs, layerNormOf, normSpecs } from "../../network/layers.ts"
 import type { Network, NetworkContext, NetworkOutput } from "../../network/Network.ts"
 import { project } from "../../ops/project.ts"
 import { bertBlock, type BertContext, bertEmbeddings, bertHead, bertPool, type Rows, rowsOf } from "./bert.ts"
@@ -55,7 +55,8 @@ function encode(
   const types = g.feed("token_type_ids", "int32", shape, { below: config.type_vocab_size })
   const rows = rowsOf(g, g.feed("attention_mask", "int32", shape, { below: 2 }))
   let x = bertEmbeddings(b, rows, ids, types)
-  for (let block = 0; block < config.num_hidden_layers; block++) x = bertBlock(b, rows, block, x)
+  for (let block = 0; block < config.num_hidden_layers; block++)
+    x = blockOf(c, x, (inner) => bertBlock(b, rows, block, inner))
   return { b, rows, x }
 }
 

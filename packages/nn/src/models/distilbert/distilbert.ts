@@ -1,6 +1,15 @@
 import { product } from "../../graph/dims.ts"
 import type { Tensor } from "../../graph/Graph.ts"
-import { blocksOf, dense, denseSpecs, dropped, layerNormOf, normSpecs, weightSpec } from "../../network/layers.ts"
+import {
+  blockOf,
+  blocksOf,
+  dense,
+  denseSpecs,
+  dropped,
+  layerNormOf,
+  normSpecs,
+  weightSpec
+} from "../../network/layers.ts"
 import type { Network, NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
 import { attention } from "../../ops/attention.ts"
@@ -87,7 +96,7 @@ export function distilbertForSequences(config: DistilbertConfig, labels: number)
       const ids = g.feed("input_ids", "int32", ["batch", "length"], { below: config.vocab_size })
       const rows = rowsOf(g, g.feed("attention_mask", "int32", ["batch", "length"], { below: 2 }))
       let x = embed(c, config, rows, ids)
-      for (let index = 0; index < n_layers; index++) x = block(c, config, rows, index, x)
+      for (let index = 0; index < n_layers; index++) x = blockOf(c, x, (inner) => block(c, config, rows, index, inner))
       return g.scope("head", () => {
         const turned = relu(g, { x: dense(c, "pre_classifier", clsToken(g, { x }, rows).y) }).y
         const kept = dropped(c, config.seq_classif_dropout, "classifier", 1 + 3 * n_layers, turned)

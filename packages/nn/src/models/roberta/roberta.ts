@@ -1,6 +1,6 @@
 import { product } from "../../graph/dims.ts"
 import type { Tensor } from "../../graph/Graph.ts"
-import { dense, denseSpecs, dropped, layerNormOf } from "../../network/layers.ts"
+import { blockOf, dense, denseSpecs, dropped, layerNormOf } from "../../network/layers.ts"
 import type { Network, NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
 import { countedTokens } from "../../ops/countedPositions.ts"
@@ -79,7 +79,7 @@ export function robertaForSequences(config: RobertaConfig, labels: number): Netw
       const rows = rowsOf(g, g.feed("attention_mask", "int32", ["batch", "length"], { below: 2 }))
       const b = bertContext(c, config, prefixed)
       let x = embed(c, config, ids)
-      for (let block = 0; block < blocks; block++) x = bertBlock(b, rows, block, x)
+      for (let block = 0; block < blocks; block++) x = blockOf(c, x, (inner) => bertBlock(b, rows, block, inner))
       return g.scope("head", () => {
         const first = dropped(c, rate, "classifier", 1 + 3 * blocks, clsToken(g, { x }, rows).y)
         const turned = tanh(g, { x: dense(c, "classifier.dense", first) }).y

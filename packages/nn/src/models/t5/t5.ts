@@ -1,7 +1,7 @@
 import type { Dim } from "../../graph/dims.ts"
 import type { Tensor } from "../../graph/Graph.ts"
 import type { Feeds } from "../../graph/Program.ts"
-import { denseWithoutBias, dropped, rmsNormOf } from "../../network/layers.ts"
+import { blockOf, denseWithoutBias, dropped, rmsNormOf } from "../../network/layers.ts"
 import type { Network, NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
 import { biasOf, causalBias } from "../../ops/causalBias.ts"
@@ -39,7 +39,9 @@ export interface Across {
   readonly recall: (layer: number, make: () => Keys) => Keys
 }
 
-const SITES = { encoder: 0, decoder: 2000 } as const
+/** Where a stack's dropout sites begin, and how many a block may have. */
+const SITES = { encoder: 0, decoder: 5000 } as const
+const SITES_OF_BLOCK = 16
 
 /** The layers of one stack. */
 class Stack {
@@ -53,6 +55,11 @@ class Stack {
     this.#config = config
     this.#name = name
     this.#site = SITES[name]
+  }
+
+  /** Dropout sites from here on are a block's own, however often it is built; the number of blocks: those behind them. */
+  enter(block: number): void {
+    this.#site = SITES[this.#name] + 1 + SITES_OF_BLOCK * block
   }
 
   #drop(part: string, x: Tensor): Tensor {
@@ -158,10 +165,14 @@ export function t5Encode(c: NetworkContext, config: T5Config, rows: StackRows, i
   const position = stack.position(rows)
   for (let block = 0; block < config.num_layers; block++) {
     const prefix = `encoder.block.${block}.layer`
-    x = g.scope(`encoder.block.${block}`, () =>
-      stack.feedForward(`${prefix}.1`, stack.look(`${prefix}.0`, block, rows, position, x))
+    x = blockOf(c, x, (inner) =>
+      g.scope(`encoder.block.${block}`, () => {
+        stack.enter(block)
+        return stack.feedForward(`${prefix}.1`, stack.look(`${prefix}.0`, block, rows, position, inner))
+      })
     )
   }
+  stack.enter(config.num_layers)
   return stack.finish(x)
 }
 
@@ -185,11 +196,15 @@ export function t5Decode(
   const position = stack.position(rows)
   for (let block = 0; block < config.num_decoder_layers; block++) {
     const prefix = `decoder.block.${block}.layer`
-    x = g.scope(`decoder.block.${block}`, () => {
-      const looked = stack.look(`${prefix}.0`, block, rows, position, x)
-      return stack.feedForward(`${prefix}.2`, stack.lookAcross(`${prefix}.1`, block, rows, across, encoded, looked))
-    })
+    x = blockOf(c, x, (inner) =>
+      g.scope(`decoder.block.${block}`, () => {
+        stack.enter(block)
+        const looked = stack.look(`${prefix}.0`, block, rows, position, inner)
+        return stack.feedForward(`${prefix}.2`, stack.lookAcross(`${prefix}.1`, block, rows, across, encoded, looked))
+      })
+    )
   }
+  stack.enter(config.num_decoder_layers)
   return g.scope("head", () => {
     const last = stack.finish(x)
     const sized = config.scale_decoder_outputs ? scaled(g, { x: last }, { by: config.d_model ** -0.5 }).y : last

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../graph/Graph.ts"
-import { blocksOf, dense, denseSpecs, dropped, layerNormOf, normSpecs } from "../../network/layers.ts"
+import { blockOf, blocksOf, dense, denseSpecs, dropped, layerNormOf, normSpecs } from "../../network/layers.ts"
 import type { Network, NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
 import { gelu } from "../../ops/gelu.ts"
@@ -110,7 +110,8 @@ export function vitForImages(config: VitConfig, labels: number): Network {
           placedPatches(g, parts, { batch: "batch" }).y
         )
       })
-      for (let index = 0; index < config.num_hidden_layers; index++) x = block(c, config, bias, index, x)
+      for (let index = 0; index < config.num_hidden_layers; index++)
+        x = blockOf(c, x, (inner) => block(c, config, bias, index, inner))
       return g.scope("head", () => {
         const last = layerNormOf(c, "vit.layernorm", x, config.layer_norm_eps)
         const first = clsToken(g, { x: last }, { batch: "batch", length }).y
