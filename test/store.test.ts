@@ -207,3 +207,42 @@ describe("a source that changes underneath", () => {
     expect(shown.counts.rows_in).toBe(100)
   })
 })
+
+describe("hone rerun --check", () => {
+  it("makes cached stages again, and says that they came out the same", async () => {
+    await place.run("small.yaml")
+    const { code, stdout } = await place.hone("rerun", "small.yaml")
+    expect([code, stdout.includes("2 of 2 cached stages made again: all came out the same")]).toEqual([0, true])
+    expect((await place.hone("rerun", "small.yaml", "--check", "lots")).code).toBe(2)
+  })
+
+  it("shows where a result that is not what its key gives differs", async () => {
+    await place.run("small.yaml")
+    // Another pipeline's split under this one's key: as if the step had not been deterministic.
+    await place.run("small.yaml", "--set", "seed=5")
+    const ac = join(place.folder, ".hone/ac")
+    type File = { record: { key: string; preimage: { step: { kind: string }; seed?: number }; outputs: object } }
+    const splits = readdirSync(ac)
+      .map((name) => ({ path: join(ac, name), file: JSON.parse(readFileSync(join(ac, name), "utf8")) as File }))
+      .filter(({ file }) => file.record.preimage.step.kind === "split")
+    const key = (
+      JSON.parse((await place.hone("plan", "small.yaml", "--json")).stdout) as { steps: Array<{ key: string }> }
+    ).steps[1]!.key
+    const own = splits.find(({ file }) => file.record.key === key)!
+    const other = splits.find(({ file }) => file.record.key !== key)!
+    const record = { ...own.file.record, outputs: other.file.record.outputs }
+    const { createHash } = await import("node:crypto")
+    const checksum = createHash("sha256").update(JSON.stringify(record)).digest("hex")
+    writeFileSync(own.path, JSON.stringify({ checksum, record }))
+    const { code, stdout } = await place.hone("rerun", "small.yaml", "--json")
+    const { checked } = JSON.parse(stdout) as {
+      checked: Array<{ step: string; verdict: string; difference?: { column: string; row: number } }>
+    }
+    expect(code).toBe(1)
+    expect(checked.map(({ step, verdict }) => [step, verdict])).toEqual([
+      ["reviews", "same"],
+      ["parts", "drift"]
+    ])
+    expect(checked[1]!.difference).toMatchObject({ column: "row_id", row: 0 })
+  })
+})

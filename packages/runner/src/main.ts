@@ -13,6 +13,7 @@ import { ingestVerb } from "./cli/verbs/ingest.ts"
 import { planVerb } from "./cli/verbs/plan.ts"
 import { predictVerb } from "./cli/verbs/predict.ts"
 import { previewVerb } from "./cli/verbs/preview.ts"
+import { rerunVerb } from "./cli/verbs/rerun.ts"
 import { runVerb } from "./cli/verbs/run.ts"
 import { runsVerb } from "./cli/verbs/runs.ts"
 import { schemaVerb } from "./cli/verbs/schema.ts"
@@ -28,7 +29,7 @@ const hone = Command.make("hone").pipe(
     { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
     { command: "hone steps train", description: "the params of a kind of step" }
   ]),
-  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, ingestVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, verifyVerb, gcVerb, doctorVerb])
+  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, ingestVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, verifyVerb, rerunVerb, gcVerb, doctorVerb])
 )
 
 // The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.

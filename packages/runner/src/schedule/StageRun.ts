@@ -57,8 +57,9 @@ type Inputs = Readonly<Record<string, OutputArtifact | undefined>>
 
 const now = Effect.map(Clock.currentTimeMillis, Number)
 
-const requestFor = (
-  schedule: Schedule,
+/** What a worker is asked for: the stage, its params, and its inputs as paths and digests. */
+export const requestFor = (
+  schedule: Pick<Schedule, "folder" | "prepared">,
   step: PipelineStep,
   stage: Stage<any>,
   preimage: Preimage,

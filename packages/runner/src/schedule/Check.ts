@@ -1,0 +1,107 @@
+import { join } from "node:path"
+import { boundInputs } from "@hone/core/plan/StageInputs"
+import { makerOf } from "@hone/core/plan/StageKey"
+import type { PipelineStep } from "@hone/core/Pipeline"
+import type { Plan, Prepared } from "@hone/core/plan/Plan"
+import type { ActionRecord } from "@hone/core/record/ActionRecord"
+import { Engine } from "@hone/core/Services"
+import type { OutputArtifact } from "@hone/core/Stage"
+import type { Stage } from "@hone/core/Step"
+import { Effect } from "effect"
+import { closeAttempt, openAttempt } from "../store/Commit.ts"
+import type { StoreFolder } from "../store/Folder.ts"
+import { blobPath } from "../store/Folder.ts"
+import { Workers } from "../worker/Workers.ts"
+import { requestFor } from "./StageRun.ts"
+
+/** A stage made again, held against its record. */
+export interface Audit {
+  readonly step: string
+  readonly stage: string
+  readonly verdict: "same" | "drift"
+  /** For a drift: the output, and where its tables first differ. */
+  readonly difference?: {
+    readonly output: string
+    readonly column: string
+    readonly row: number
+    readonly first: string
+    readonly second: string
+    readonly relative: number | null
+  }
+}
+
+export interface Cached {
+  readonly step: PipelineStep
+  readonly stage: Stage<any>
+  readonly record: ActionRecord
+}
+
+/** Every stage of a plan that is a hit. */
+export const cachedStages = (prepared: Prepared, plan: Plan): ReadonlyArray<Cached> =>
+  plan.steps.flatMap((planned) => {
+    const step = prepared.pipeline.steps.find(({ name }) => name === planned.name)!
+    return planned.stages.flatMap(({ name, record }) =>
+      record === undefined
+        ? []
+        : [{ step, stage: step.definition.stages.find((stage) => stage.name === name)!, record }]
+    )
+  })
+
+const difference = async (a: { path: string; blob: string }, b: { path: string; blob: string }) => {
+  const { readTable } = await import("@hone/steps/arrow/reader")
+  const { firstDifference } = await import("@hone/steps/arrow/difference")
+  return firstDifference(readTable(a), readTable(b))
+}
+
+/** Makes a cached stage again in a folder that is thrown away, from the same inputs and without its checkpoints. */
+export const audit = Effect.fn("audit")(function* (
+  folder: StoreFolder,
+  prepared: Prepared,
+  all: ReadonlyArray<Cached>,
+  one: Cached
+) {
+  const workers = yield* Workers
+  const engine = yield* Engine
+  const { record, stage, step } = one
+  const inputs: Record<string, OutputArtifact | undefined> = {}
+  for (const { input, name, ref } of boundInputs(step, stage)) {
+    const from = ref === undefined ? step : prepared.pipeline.steps.find((candidate) => candidate.name === ref.step)!
+    const output = ref?.output ?? ("output" in input.from ? input.from.output : "")
+    const maker = makerOf(from, output)
+    inputs[name] = all.find((cached) => cached.step === from && cached.stage === maker)?.record.outputs[output]
+  }
+  return yield* Effect.acquireUseRelease(
+    Effect.sync(() => openAttempt(folder)),
+    (attempt) =>
+      Effect.gen(function* () {
+        const asked = requestFor({ folder, prepared }, step, stage, record.preimage, inputs, attempt)
+        // A checkpoint would give back what was computed then, which is what is to be checked.
+        const done = yield* workers.run({ ...asked, checkpoints: null, engine }, { progress: () => {}, log: () => {} })
+        const at = { step: step.name, stage: stage.name }
+        for (const [output, made] of Object.entries(done.outputs)) {
+          const known = record.outputs[output]
+          if (known === undefined || known.content === made.content) continue
+          const found = yield* Effect.promise(() =>
+            difference(
+              { path: blobPath(folder, known.blob), blob: known.blob },
+              { path: join(attempt, made.file), blob: made.blob }
+            )
+          )
+          const where = found ?? {
+            column: "(metadata)",
+            row: -1,
+            first: known.content.slice(0, 12),
+            second: made.content.slice(0, 12),
+            relative: undefined
+          }
+          return {
+            ...at,
+            verdict: "drift",
+            difference: { output, ...where, relative: where.relative ?? null }
+          } as Audit
+        }
+        return { ...at, verdict: "same" } as Audit
+      }),
+    (attempt) => Effect.sync(() => closeAttempt(attempt))
+  )
+})
