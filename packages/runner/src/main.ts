@@ -25,11 +25,31 @@ const hone = Command.make("hone").pipe(
   Command.withDescription("Fine-tune pre-trained models by YAML pipelines of typed, cached steps"),
   Command.withExamples([
     { command: "hone run pipelines/sentiment.yaml", description: "run a pipeline; again, and nothing runs" },
-    { command: "hone plan pipelines/sentiment.yaml --set tuned.epochs=3", description: "what a change would run, and why" },
+    {
+      command: "hone plan pipelines/sentiment.yaml --set tuned.epochs=3",
+      description: "what a change would run, and why"
+    },
     { command: "hone explain pipelines/sentiment.yaml tuned", description: "why a step runs or is cached" },
     { command: "hone steps train", description: "the params of a kind of step" }
   ]),
-  Command.withSubcommands([runVerb, planVerb, explainVerb, showVerb, ingestVerb, previewVerb, graphVerb, predictVerb, exportVerb, runsVerb, stepsVerb, schemaVerb, verifyVerb, rerunVerb, gcVerb, doctorVerb])
+  Command.withSubcommands([
+    runVerb,
+    planVerb,
+    explainVerb,
+    showVerb,
+    ingestVerb,
+    previewVerb,
+    graphVerb,
+    predictVerb,
+    exportVerb,
+    runsVerb,
+    stepsVerb,
+    schemaVerb,
+    verifyVerb,
+    rerunVerb,
+    gcVerb,
+    doctorVerb
+  ])
 )
 
 // The first Ctrl-C interrupts the run, which ends its workers and writes its record; whoever presses again wants to leave at once.

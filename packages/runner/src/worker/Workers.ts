@@ -109,7 +109,11 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
       const all = new Set<Held>()
 
       const start = (): Held => {
-        const child = fork(entry, [], { detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"], execArgv: smallYoungGeneration })
+        const child = fork(entry, [], {
+          detached: true,
+          stdio: ["ignore", "pipe", "pipe", "ipc"],
+          execArgv: smallYoungGeneration
+        })
         const held: Held = { child, line: () => {} }
         lines(child, (line) => held.line(line))
         all.add(held)

@@ -36,7 +36,7 @@ const training = (guess: Guess): ReadonlyArray<string> => {
     `  parts:     { uses: split, in: { rows: tokens }, with: { validation: 0.1, test: 0.2${names ? ", stratify_by: label" : ""}, on_leakage: drop } }`,
     "  trainable: { uses: freeze, in: { model: base.model }, with: { strategy: { partial: { last_blocks: 2 } } } }",
     "  tuned:     { uses: train, in: { model: trainable, train: parts.train, validation: parts.validation }, with: { learning_rate: 2e-4, epochs: 2 } }",
-    "  before:    { uses: evaluate, in: { model: base.model, rows: parts.test, fit: parts.train } }",
+    "  before:    { uses: evaluate, in: { model: trainable, rows: parts.test, fit: parts.train } }",
     "  after:     { uses: evaluate, in: { model: tuned, rows: parts.test } }",
     "  verdict:   { uses: compare-to-base, in: { base: before, tuned: after } }"
   ]
