@@ -8,7 +8,7 @@ import { writeTable } from "../arrow/writer.ts"
 import { folderIn, keep, makeBench, runStage } from "../testing/context.ts"
 import { evaluate } from "./index.ts"
 import { writePredictions } from "./predictionsTable.ts"
-import { readScored } from "./scored.ts"
+import { type ScoredClasses, readScored } from "./scored.ts"
 
 const bench = makeBench()
 afterAll(() => bench.dispose())
@@ -135,9 +135,10 @@ describe("rivals", () => {
       const artifact = outcome.outputs["rivals"]!
       expect(artifact.facts).toMatchObject({ labels: ["maybe", "no", "yes"], predictors: ["majority", "bag_of_words"] })
       const scored = readScored(artifact, ["maybe", "no", "yes"])
-      const said = (name: string) => Array.from(scored.get(name)!.predicted, (of) => scored.get(name)!.names[of])
+      const classes = (name: string) => scored.get(name) as ScoredClasses
+      const said = (name: string) => Array.from(classes(name).predicted, (of) => classes(name).names[of])
       expect(said("majority")).toEqual(["yes", "yes", "yes", "yes"])
-      expect([...scored.get("majority")!.scores.slice(0, 3)].map((score) => score.toFixed(3))).toEqual([
+      expect([...classes("majority").scores.slice(0, 3)].map((score) => score.toFixed(3))).toEqual([
         "0.000",
         "0.400",
         "0.600"
@@ -182,7 +183,7 @@ it.effect(
         const scores = truth.map((name, row) => ((name === "neg") === (row % 5 !== 0) ? [0.8, 0.2] : [0.2, 0.8]))
         return predictionsOf(["neg", "pos"], scores, truth)
       }
-      const interval = (predictions: InputArtifact, params: object = {}) =>
+      const interval = (predictions: InputArtifact, params: Record<string, unknown> = {}) =>
         Effect.map(
           runStage(bench, evaluate, { stage: "metrics", inputs: { predictions }, with: params, seed: 4 }),
           (outcome) => {

@@ -39,7 +39,8 @@ const rowsOf = (
   )
 }
 
-const run = (params: object, rows = rowsOf()) => runStage(bench, split, { with: params, inputs: { rows }, seed: 7 })
+const run = (params: Record<string, unknown>, rows = rowsOf()) =>
+  runStage(bench, split, { with: params, inputs: { rows }, seed: 7 })
 type Outcome = Effect.Success<ReturnType<typeof run>>
 const numbers = (outcome: Outcome, part: string): ReadonlyArray<number> =>
   reader
