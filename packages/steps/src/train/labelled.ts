@@ -145,7 +145,8 @@ const programOf = ({
       rate: rateOf(params, config)
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
-    accumulation: params.gradient_accumulation_steps > 1
+    accumulation: params.gradient_accumulation_steps > 1,
+    averages: params.ema_decay > 0
   })
 
 const classifierDropout = (params: TrainParams, config: BertConfig): number =>

@@ -52,7 +52,8 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
       rate: (name) => rateOf(params, config)(ownName(name))
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
-    accumulation: params.gradient_accumulation_steps > 1
+    accumulation: params.gradient_accumulation_steps > 1,
+    averages: params.ema_decay > 0
   })
   const fresh = initialParameters(
     network,

@@ -94,6 +94,12 @@ export const TrainParams = Schema.Struct({
     default: 1,
     source: trainingArguments
   }),
+  ema_decay: semantic(probability, {
+    description:
+      "Keeps a running average of the weights that train, which is what is evaluated and returned: average * decay + weights * (1 - decay) after each optimizer step, with a decay that grows to this one as (1 + steps) / (10 + steps). 0 to below 1; usual are 0.99 to 0.9999; 0 keeps none.",
+    default: 0,
+    source: "Polyak and Juditsky 1992; tf.train.ExponentialMovingAverage; off, as in transformers"
+  }),
   lr_scheduler_type: semantic(Schema.Literals(["linear", "cosine", "constant"]), {
     description:
       "How the learning rate goes after warm-up: linear or cosine to 0 at the horizon, or constant (which, as in transformers, has no warm-up).",
