@@ -111,6 +111,18 @@ const lossFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray
     }))
 }
 
+/** The head that guesses masked tokens is new, and the encoder all there is to keep: nothing to hold back. */
+const unfreezingFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> =>
+  params.objective === "mlm" && params.unfreeze_every !== undefined
+    ? [
+        {
+          path: ["with", "unfreeze_every"],
+          message: "under objective: mlm no block waits for the head, which is not kept",
+          hint: "leave unfreeze_every out here, and write it at the training that follows"
+        }
+      ]
+    : []
+
 /** A horizon before the end of training: the rest of it would change nothing. */
 const scheduleFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
   const { epochs, lr_scheduler_type, schedule_epochs = epochs } = params
@@ -157,7 +169,8 @@ export const train = makeStaged({
       ...objectiveFaults(context),
       ...labelFaults(context),
       ...lossFaults(context),
-      ...scheduleFaults(context)
+      ...scheduleFaults(context),
+      ...unfreezingFaults(context)
     ]
     if (context.params.objective === "mlm")
       return { outputs: { model: { kind: "model", head: false, ...of }, history: { kind: "history" } }, faults }

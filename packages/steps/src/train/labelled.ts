@@ -1,7 +1,7 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
 import { type BertConfig, classifierProgram, type ClassifierProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
 import { Effect } from "effect"
-import { isTrainable, type ModelManifest } from "../artifacts/manifest.ts"
+import { isTrainable, type ModelManifest, placeOf } from "../artifacts/manifest.ts"
 import { type Model, readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { epochBatches } from "../tensors/batches.ts"
@@ -14,7 +14,8 @@ import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
 import { rateOf } from "./rates.ts"
 import { labelledRows, labelledValidation } from "./rows.ts"
-import { trainingPlan } from "./schedule.ts"
+import { type TrainingPlan, trainingPlan } from "./schedule.ts"
+import { phasesOf, unfreezesAt } from "./unfreezing.ts"
 
 /** A training on labelled rows: reads what comes in and settles everything that it hangs on. */
 export const prepareLabelled = Effect.fnUntraced(function* (context: StageContext) {
@@ -47,7 +48,10 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       )
     : undefined
   const token_types = features === undefined && tokens.tokenTypeIds !== undefined
-  const program = programOf({ params, model, config, head, objective, token_types, features: features?.train })
+  const choices = { params, model, config, head, objective, token_types, features: features?.train }
+  const program = programOf(choices)
+  const plan = trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length)
+  const phases = yield* phasesFor(choices, program, plan)
   const manifest: ModelManifest = {
     ...model.manifest,
     task: taskOf(tokens.table),
@@ -58,9 +62,10 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
     model,
     manifest,
     program,
+    phases,
     train: labelledRows(train, objective, params.sampling),
     validation: validation === undefined ? undefined : labelledValidation(validation),
-    plan: trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length),
+    plan,
     lossUnit: (scale?.sd ?? 1) ** 2,
     weights: new Map(
       program.parameters.map(({ name }) => [name, head.fresh.get(name) ?? toTrainedUnit(name, model.read(name), scale)])
@@ -117,19 +122,15 @@ interface ProgramChoices {
   readonly features: InputArtifact | undefined
 }
 
-const programOf = ({
-  config,
-  features,
-  head,
-  model,
-  objective,
-  params,
-  token_types
-}: ProgramChoices): ClassifierProgram =>
+/** @param since by name, what trains and the optimizer steps done before it began to; left out, everything from the start */
+const programOf = (
+  { config, features, head, model, objective, params, token_types }: ProgramChoices,
+  since?: ReadonlyMap<string, number>
+): ClassifierProgram =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
-    trainable: (name) => isTrainable(model.manifest, head.pooling, name),
+    trainable: (name) => isTrainable(model.manifest, head.pooling, name) && since?.has(name) !== false,
     cut: cutOfFeatures(features),
     token_types,
     objective: objective.objective,
@@ -142,12 +143,31 @@ const programOf = ({
       betas: [params.adam_beta1, params.adam_beta2],
       eps: params.adam_epsilon,
       weight_decay: params.weight_decay,
-      rate: rateOf(params, config)
+      rate: rateOf(params, config),
+      since
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
     accumulation: params.gradient_accumulation_steps > 1,
     averages: params.ema_decay > 0
   })
+
+const phasesFor = (
+  choices: ProgramChoices,
+  program: ClassifierProgram,
+  { stepsPerEpoch, totalSteps }: TrainingPlan
+): Effect.Effect<Prepared["phases"], StageError> => {
+  const every = choices.params.unfreeze_every
+  if (every === undefined) return Effect.succeed([{ from: 0, program: () => program, begins: "" }])
+  if (!program.trainable.some((name) => typeof placeOf(name) === "number")) return Effect.fail(nothingToUnfreeze)
+  const since = unfreezesAt({ every, blocks: choices.config.num_hidden_layers, stepsPerEpoch })
+  return Effect.succeed(phasesOf(program.trainable, since, totalSteps, (from) => programOf(choices, from)))
+}
+
+const nothingToUnfreeze = new StageError({
+  code: "nothing_to_unfreeze",
+  message: "unfreeze_every is set, and every block of the model is frozen for good (strategy: head)",
+  hint: "freeze with strategy: full or partial, which says how far down blocks may train; or leave unfreeze_every out"
+})
 
 const classifierDropout = (params: TrainParams, config: BertConfig): number =>
   params.classifier_dropout ?? config.classifier_dropout ?? config.hidden_dropout_prob

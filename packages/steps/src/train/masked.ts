@@ -67,6 +67,7 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
     model,
     manifest,
     program,
+    phases: [{ from: 0, program: () => program, begins: "" }],
     train: maskedRows(rows, config, masking, context.seed),
     validation: held === undefined || held.rowIds.length === 0 ? undefined : maskedValidation(held, config, masking),
     plan: trainingPlan(params, epochBatches(rows.lengths, { ...params, seed: context.seed, epoch: 0 }).length),

@@ -55,6 +55,12 @@ export const TrainParams = Schema.Struct({
     default: 1,
     source: "Howard and Ruder 2018 (1/2.6), Clark et al. 2020 (ELECTRA, 0.8 to 0.9); off, as in transformers"
   }),
+  unfreeze_every: semantic(positive, {
+    description:
+      "Gradual unfreezing: only the head trains at first, and each time so many epochs have passed one more block from the top, down to what `freeze` leaves to train (with strategy full the embeddings last). Left out: everything trains from the start. What does not train yet does not drop out either.",
+    optional: true,
+    source: "Howard and Ruder 2018 (ULMFiT), section 3.3: 1"
+  }),
   epochs: semantic(positive, {
     description: "Passes over the training rows; a fraction ends within a pass. Early stopping may end sooner.",
     default: 3,

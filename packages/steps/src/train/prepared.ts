@@ -4,6 +4,7 @@ import type { Model } from "../artifacts/model.ts"
 import type { TrainParams } from "./params.ts"
 import type { TrainingRows, ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
+import type { Phase } from "./unfreezing.ts"
 
 /** Everything that a training hangs on, whatever it trains. */
 export interface Prepared {
@@ -11,7 +12,10 @@ export interface Prepared {
   readonly model: Model
   /** Of the tuned model, but for its base. */
   readonly manifest: ModelManifest
+  /** In which everything trains that trains in the end. */
   readonly program: ClassifierProgram
+  /** One, in that program, unless the model unfreezes by and by. */
+  readonly phases: ReadonlyArray<Phase<ClassifierProgram>>
   readonly train: TrainingRows
   readonly validation: ValidationRows | undefined
   readonly plan: TrainingPlan
