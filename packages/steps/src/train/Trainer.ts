@@ -1,16 +1,16 @@
 import { averageDecay, averageName, type ClassifierProgram, type Feeds, type Session } from "@hone/nn"
 import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
 import { breathe } from "../tensors/engine.ts"
+import type { SizedParams } from "./batchSize.ts"
 import type { TrainingState } from "./checkpoint.ts"
 import { bestOf, type HistoryRow } from "./history.ts"
-import type { TrainParams } from "./params.ts"
 import type { TrainingRows, ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 
 export interface TrainerOptions {
   readonly session: Session
   readonly program: Pick<ClassifierProgram, "averages" | "functions" | "optimizerState" | "trainable">
-  readonly params: TrainParams
+  readonly params: SizedParams
   readonly plan: TrainingPlan
   /** What the engine's losses are multiplied with before they are told: a regression trains in another unit than its targets'. */
   readonly lossUnit: number

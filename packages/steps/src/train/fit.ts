@@ -3,16 +3,16 @@ import { Effect } from "effect"
 import { attempt } from "../attempt.ts"
 import { breathe } from "../tensors/engine.ts"
 import { sample } from "../tensors/tokens.ts"
+import type { SizedParams } from "./batchSize.ts"
 import { writeCheckpoint } from "./checkpoint.ts"
 import { divergence, type HistoryRow, stopReason, WINDOW } from "./history.ts"
-import type { TrainParams } from "./params.ts"
 import type { ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 import { NotANumber, type Trainer } from "./Trainer.ts"
 
 export interface Fit {
   readonly trainer: Trainer
-  readonly params: TrainParams
+  readonly params: SizedParams
   readonly plan: TrainingPlan
   readonly validation: ValidationRows | undefined
   readonly context: Pick<StageContext, "checkpoints" | "log" | "progress">

@@ -8,6 +8,7 @@ import { epochBatches } from "../tensors/batches.ts"
 import { cutOfFeatures, type Examples, inputFeeds } from "../tensors/examples.ts"
 import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targets.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
+import { sizedParams } from "./batchSize.ts"
 import { initialHead, type InitialHead } from "./head.ts"
 import { objectiveOf, scaled, toTargetUnit, toTrainedUnit, type TrainingObjective } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
@@ -19,7 +20,7 @@ import { phasesOf, unfreezesAt } from "./unfreezing.ts"
 
 /** A training on labelled rows: reads what comes in and settles everything that it hangs on. */
 export const prepareLabelled = Effect.fnUntraced(function* (context: StageContext) {
-  const params = context.params as TrainParams
+  const given = context.params as TrainParams
   const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
   const config = parseBertConfig(model.manifest.config)
   const reads = { config, tokenizer: model.manifest.tokenizer }
@@ -30,11 +31,11 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       ? undefined
       : yield* readTokens("validation", context.inputs["validation"], reads)
   const head = yield* initialHead(model, config, outputNames(tokens.table), {
-    pooling: params.pooling,
+    pooling: given.pooling,
     seed: context.seed
   })
   const targets = yield* readTargets(tokens, head.labels, "train")
-  const objective = yield* objectiveOf(params, targets, head.labels)
+  const objective = yield* objectiveOf(given, targets, head.labels)
   const { scale } = objective
   const features = usableFeatures(context, validationTokens)
   const train = yield* examples(tokens, features?.train, scaled(targets, scale), config)
@@ -48,14 +49,15 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       )
     : undefined
   const token_types = features === undefined && tokens.tokenTypeIds !== undefined
-  const choices = { params, model, config, head, objective, token_types, features: features?.train }
+  const choices = { params: given, model, config, head, objective, token_types, features: features?.train }
   const program = programOf(choices)
+  const params = yield* sizedParams(given, program, train.lengths)
   const plan = trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length)
   const phases = yield* phasesFor(choices, program, plan)
   const manifest: ModelManifest = {
     ...model.manifest,
     task: taskOf(tokens.table),
-    head: { pooling: head.pooling, labels: head.labels, dropout: classifierDropout(params, config) }
+    head: { pooling: head.pooling, labels: head.labels, dropout: classifierDropout(given, config) }
   }
   const prepared: Prepared = {
     params,

@@ -66,7 +66,17 @@ export const TrainParams = Schema.Struct({
     default: 3,
     source: trainingArguments
   }),
-  batch_size: semantic(count, { description: "Rows in a forward and backward pass.", default: 16, source: bertPaper }),
+  batch_size: semantic(Schema.Union([count, Schema.Literal("auto")]), {
+    description:
+      "Rows in a forward and backward pass. auto: the largest of 1, 2, 4, 8, 16 and 32 that is predicted to fit into memory_budget with the longest row; the result tells which it was.",
+    default: 16,
+    source: bertPaper
+  }),
+  memory_budget: semantic(count, {
+    description:
+      "For batch_size: auto, the MiB that training may take for weights, optimizer and one pass. Default: 4096, and never what a machine happens to have free, so that the same file trains the same everywhere. Engines that compute side by side take somewhat more than predicted.",
+    optional: true
+  }),
   sampling: semantic(Schema.Literals(["all", "balanced"]), {
     description:
       "Rows of an epoch: all of them once, or as many, drawn so that each class comes equally often (rows of large classes wait for another epoch, rows of small ones come more than once).",

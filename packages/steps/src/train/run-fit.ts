@@ -28,6 +28,7 @@ export const run = Effect.fn("train.fit")(function* (context: StageContext) {
       rows: prepared.train.rowIds.length,
       validation_rows: prepared.validation?.rowIds.length ?? 0,
       optimizer_steps: done.steps,
+      batch_size: prepared.params.batch_size,
       resumed_at_step: done.resumedAt,
       engine_seconds: engine.seconds(),
       wall_seconds: (performance.now() - started) / 1000
@@ -119,7 +120,8 @@ const writeOutputs = (
       best_loss: best?.loss ?? null,
       stopped,
       epochs: last?.epoch ?? 0,
-      steps_per_epoch: plan.stepsPerEpoch
+      steps_per_epoch: plan.stepsPerEpoch,
+      batch_size: prepared.params.batch_size
     })
   }
 }
