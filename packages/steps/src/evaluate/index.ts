@@ -199,8 +199,9 @@ export const evaluate = makeStaged({
     {
       name: "metrics",
       random: true,
-      params: ({ confidence, metrics, resamples, slice_by }) => ({
+      params: ({ confidence, metrics, resamples, slice_by, top_k }) => ({
         metrics: [...metrics],
+        top_k: [...top_k],
         confidence,
         resamples,
         slice_by: [...slice_by]

@@ -58,10 +58,8 @@ const classMetric = (metric: ScalarName, scored: ScoredClasses): MetricOfRows =>
     case "auroc":
     case "average_precision":
       return rankingMetric(metric, { ...scored, truth: oneHot(scored) })
-    case "top_3_accuracy": {
-      const right = topRight(scored, 3)
-      return (rows) => meanOver(right, rows)
-    }
+    case "top_3_accuracy":
+      return topAccuracy(scored, 3)
     case "log_loss": {
       const losses = rowLosses(labels, scored.scores, names.length)
       return (rows) => meanOver(losses, rows)
@@ -155,6 +153,11 @@ const countsOf = (rows: Int32Array, count: number): Float64Array => {
   return counts
 }
 
+const topAccuracy = (scored: ScoredClasses, count: number): MetricOfRows => {
+  const right = topRight(scored, count)
+  return (rows) => meanOver(right, rows)
+}
+
 /** [N] 1 where fewer than `count` classes score above the true one. */
 const topRight = ({ labels, names, scores }: ScoredClasses, count: number): Float64Array =>
   Float64Array.from(labels, (label, row) => {
@@ -180,18 +183,16 @@ export interface MetricRow {
   readonly high: number | null
 }
 
-export interface Resampling {
+export interface Telling {
+  /** Further k of `top_K_accuracy`. */
+  readonly top_k?: ReadonlyArray<number> | undefined
   readonly resamples: number
   readonly confidence: number
   readonly seed: number
 }
 
 /** Intervals of metrics over the same resamples of rows; nothing where none are drawn. */
-const intervalsOf = (
-  metrics: ReadonlyArray<MetricOfRows>,
-  rows: number,
-  { confidence, resamples, seed }: Resampling
-) => {
+const intervalsOf = (metrics: ReadonlyArray<MetricOfRows>, rows: number, { confidence, resamples, seed }: Telling) => {
   if (resamples === 0 || rows === 0) return metrics.map(() => ({ low: null, high: null }))
   return resampled(rows, metrics, { resamples, seed }).map((values) => {
     // Resamples without a row of some class have no such metric.
@@ -209,11 +210,11 @@ export const sliceRows = (
   scored: Scored,
   slice: Slice,
   wanted: ReadonlyArray<MetricName>,
-  resampling: Resampling
+  telling: Telling
 ): ReadonlyArray<MetricRow> => {
   const places = scored.rowIds.flatMap((rowId, row) => (slice.rowIds.has(rowId) ? [row] : []))
   const scalars = wanted.filter((metric) => metric !== "per_class" && metric !== "confusion")
-  return metricRows(predictor, takeScored(scored, places), scalars, resampling).map((row) => ({
+  return metricRows(predictor, takeScored(scored, places), scalars, telling).map((row) => ({
     ...row,
     slice: slice.name
   }))
@@ -224,17 +225,17 @@ export const metricRows = (
   predictor: string,
   scored: Scored,
   wanted: ReadonlyArray<MetricName>,
-  resampling: Resampling
+  telling: Telling
 ): ReadonlyArray<MetricRow> => {
-  const scalars = scalarsOf(scored.kind).filter((metric) => wanted.includes(metric) && tells(metric, scored))
-  const metrics = scalars.map((metric) => scalarMetric(metric, scored))
-  const intervals = intervalsOf(metrics, scored.rowIds.length, resampling)
-  const rows: Array<MetricRow> = scalars.map((metric, at) => ({
+  const scalars = [...scalarMetrics(scored, wanted), ...furtherTops(scored, wanted, telling.top_k ?? [])]
+  const metrics = scalars.map(({ measure }) => measure)
+  const intervals = intervalsOf(metrics, scored.rowIds.length, telling)
+  const rows: Array<MetricRow> = scalars.map(({ measure, metric }, at) => ({
     predictor,
     metric,
     class: null,
     predicted: null,
-    value: metrics[at]!(),
+    value: measure(),
     slice: null,
     rows: scored.rowIds.length,
     ...intervals[at]!
@@ -242,6 +243,20 @@ export const metricRows = (
   if (wanted.includes("per_class")) rows.push(...classRows(predictor, scored))
   if (wanted.includes("confusion") && scored.kind === "classes") rows.push(...confusionRows(predictor, scored))
   return rows
+}
+
+const scalarMetrics = (scored: Scored, wanted: ReadonlyArray<MetricName>) =>
+  scalarsOf(scored.kind)
+    .filter((metric) => wanted.includes(metric) && tells(metric, scored))
+    .map((metric) => ({ metric: metric as string, measure: scalarMetric(metric, scored) }))
+
+/** Accuracies among the first k, ascending; not that of three again where it is asked for by name. */
+const furtherTops = (scored: Scored, wanted: ReadonlyArray<MetricName>, top_k: ReadonlyArray<number>) => {
+  if (scored.kind !== "classes") return []
+  return [...new Set(top_k)]
+    .filter((k) => k < scored.names.length && !(k === 3 && wanted.includes("top_3_accuracy")))
+    .sort((a, b) => a - b)
+    .map((k) => ({ metric: `top_${k}_accuracy`, measure: topAccuracy(scored, k) }))
 }
 
 /** Three of three classes are always among the first three. */

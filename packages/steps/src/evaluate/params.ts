@@ -12,6 +12,11 @@ export const EvaluateParams = Schema.Struct({
     default: metricNames,
     source: "scikit-learn's definitions; Guo et al. 2017 for ece"
   }),
+  top_k: semantic(Schema.Array(Schema.Int.check(Schema.isGreaterThan(1))), {
+    description:
+      "Further k for which top_K_accuracy is told, beside top_3_accuracy: the share of rows whose class is among the k that score highest. Told of rows with more than k classes. Integers from 2.",
+    default: []
+  }),
   by: semantic(Schema.Literals(["head", "probe"]), {
     description:
       "head: by the model's own head, or by a probe where it has none. probe: by a probe fitted on `fit` in any case, on whatever labels these rows have: evaluated so, base and tuned model show what tuning made the blocks forget of another task.",
