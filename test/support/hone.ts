@@ -71,7 +71,11 @@ export const makePlace = (): Place => {
       const end = events.at(-1)
       if (end?.event !== "end")
         throw new Error(`the run gave no end event (exit ${code}): ${stdout.slice(-2000)} ${stderr}`)
-      const stages = events.flatMap((event) => (event.event === "stage" ? [`${event.step}/${event.stage}`] : [])).sort()
+      const stages = events
+        .flatMap((event) =>
+          event.event === "stage" && event.state === "started" ? [`${event.step}/${event.stage}`] : []
+        )
+        .sort()
       return { code, events, outcomes: Object.fromEntries(end.steps.map((step) => [step.name, step.outcome])), stages }
     },
     remove: () => rmSync(folder, { recursive: true, force: true })

@@ -61,7 +61,7 @@ export const RunEvent = Schema.Union([
     event: Schema.Literal("stage"),
     step: Schema.String,
     stage: Schema.String,
-    state: Schema.Literal("started"),
+    state: Schema.Literals(["started", "ended"]),
     reason: Schema.String
   }),
   Schema.Struct({

@@ -16,6 +16,8 @@ export interface SourceRequest {
   readonly format: string
   /** The param that names it, for placing a fault. */
   readonly param: string
+  /** Names that the param takes beside places: what may have been meant where nothing is found. */
+  readonly names?: ReadonlyArray<string>
 }
 
 /** What can be told of a source by reading its head: for `ingest` the columns, for `base` the family. */

@@ -29,6 +29,7 @@ export {
 } from "./models/bert/weights.ts"
 export type { Objective } from "./ops/objective.ts"
 export type { AdamWOptions } from "./train/adamw.ts"
+export { averageDecay, averageName } from "./train/average.ts"
 export {
   type ClassifierOptions,
   classifierProgram,

@@ -1,11 +1,18 @@
 import { Effect, Result } from "effect"
 import type { Fault } from "../Fault.ts"
 import { PipelineFaults, sortFaults } from "../Fault.ts"
+import { nearest } from "../file/Suggest.ts"
 import type { Pipeline, PipelineTypes } from "../Pipeline.ts"
 import type { ResolvedSource } from "../Services.ts"
 import { Sources } from "../Services.ts"
+import type { SourceRequest } from "../Step.ts"
 import { checkTypes } from "../TypeCheck.ts"
 import type { Prepared } from "./Plan.ts"
+
+const meant = ({ names, spec }: SourceRequest): string | undefined => {
+  const near = nearest(spec, names ?? [])
+  return near === undefined ? undefined : `did you mean \`${near}\`?`
+}
 
 /** Finds and digests every source, reads their heads, and checks all types: the last faults that can be told before a run. */
 export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
@@ -19,7 +26,12 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
       if (Result.isSuccess(result)) found[name] = result.success
       else {
         const place = pipeline.place(["steps", step.written, "with", request.param], "value")
-        faults.push({ ...place, code: "source", message: result.failure.message, hint: result.failure.hint })
+        faults.push({
+          ...place,
+          code: "source",
+          message: result.failure.message,
+          hint: meant(request) ?? result.failure.hint
+        })
       }
     }
     sources[step.name] = found

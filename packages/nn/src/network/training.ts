@@ -6,6 +6,7 @@ import type { WeightSpec } from "../models/bert/weights.ts"
 import { type Objective, objectiveLoss, objectiveLosses } from "../ops/objective.ts"
 import { IGNORED } from "../ops/softmaxCrossEntropy.ts"
 import { clipFactor, gradientNorm, type Update } from "../train/adamw.ts"
+import { averageName, averaging } from "../train/average.ts"
 import { finishProgram } from "../train/variables.ts"
 import type { Network, NetworkContext, NetworkOutput } from "./Network.ts"
 import { type Optimizer, optimizerOf, type OptimizerOptions } from "./optimizers.ts"
@@ -23,6 +24,8 @@ export interface TrainingOptions {
   readonly recompute?: boolean | undefined
   /** Adds `accumulate` and `apply`. */
   readonly accumulation?: boolean | undefined
+  /** Adds `init_average` and `average`: see `averaging`. */
+  readonly averages?: boolean | undefined
   /** Adds `gradients`, which fetches the gradient of each parameter that trains, by name. */
   readonly gradients?: boolean | undefined
 }
@@ -32,8 +35,10 @@ export interface TrainingProgram extends Program {
   /** Parameters that the program holds: write them before anything runs. */
   readonly parameters: ReadonlyArray<WeightSpec>
   readonly trainable: ReadonlyArray<string>
-  /** What the optimizer keeps of the parameters that train: with them and the next `optimizer_step` a training resumes exactly. */
+  /** What the optimizer keeps of the parameters that train, and their averages: with them and the next `optimizer_step` a training resumes exactly. */
   readonly optimizerState: ReadonlyArray<string>
+  /** Running averages of the parameters that train, in their order; empty where none are kept. */
+  readonly averages: ReadonlyArray<string>
 }
 
 /**
@@ -60,11 +65,21 @@ export function trainingProgram(options: TrainingOptions): TrainingProgram {
   if (options.gradients === true) functions["gradients"] = gradientFetches(model)
   functions["init_optimizer"] = initOptimizer(model)
   const trainable = model.trainableNames()
+  const averages = options.averages === true ? trainable.map(averageName) : []
+  if (averages.length > 0)
+    Object.assign(
+      functions,
+      averaging(
+        model.graph,
+        trainable.map((name) => model.variable(name))
+      )
+    )
   return {
     ...finishProgram(model.graph, functions),
     parameters: options.network.parameters.filter(({ name }) => model.used.has(name)),
     trainable,
-    optimizerState: model.stateOf(trainable).map(({ name }) => name)
+    optimizerState: [...model.stateOf(trainable).map(({ name }) => name), ...averages],
+    averages
   }
 }
 

@@ -12,6 +12,11 @@ export interface AdamWOptions {
   readonly no_decay: (name: string) => boolean
   /** What the learning rate of a parameter is multiplied with; left out, 1 for all. */
   readonly rate?: ((name: string) => number) | undefined
+  /**
+   * By the name of every parameter that trains, the optimizer steps done before it began to: bias corrections count from there, as
+   * its moments do. Left out, 0 for all.
+   */
+  readonly since?: ReadonlyMap<string, number> | undefined
 }
 
 /** A parameter, its value as this function reads it, and its gradient. */
@@ -52,16 +57,28 @@ export function adamwFeeds(
   }
 }
 
+/** A feed of the parameters that train since an optimizer step. */
+const feedSince = (name: "step_size" | "epsilon", since: number): string => (since === 0 ? name : `${name}/${since}`)
+
 /** Takes `learning_rate` and `optimizer_step` out of the feeds and puts in what the graph is fed. */
-export const prepareAdamW =
-  (options: AdamWOptions) =>
-  (feeds: Feeds): Feeds => {
+export const prepareAdamW = (options: AdamWOptions) => {
+  const starts = [...new Set(options.since?.values() ?? [0])]
+  const last = Math.max(...starts)
+  return (feeds: Feeds): Feeds => {
     const { learning_rate, optimizer_step, ...rest } = feeds
-    if (typeof learning_rate !== "number" || typeof optimizer_step !== "number" || !(optimizer_step >= 1)) {
-      throw new TypeError("learning_rate and optimizer_step (from 1) must be fed as numbers")
+    if (typeof learning_rate !== "number" || typeof optimizer_step !== "number" || !(optimizer_step > last)) {
+      throw new TypeError(`learning_rate and optimizer_step (from ${last + 1}) must be fed as numbers`)
     }
-    return { ...rest, ...adamwFeeds(options, learning_rate, optimizer_step) }
+    const fed: Record<string, Feeds[string]> = { ...rest }
+    for (const since of starts) {
+      const { epsilon, kept, step_size } = adamwFeeds(options, learning_rate, optimizer_step - since)
+      fed[feedSince("step_size", since)] = step_size!
+      fed[feedSince("epsilon", since)] = epsilon!
+      fed["kept"] = kept!
+    }
+    return fed
   }
+}
 
 /** The norm of all gradients as one vector, before clipping. */
 export const gradientNorm = (g: Builder, updates: ReadonlyArray<Update>): Tensor =>
@@ -84,13 +101,19 @@ export function adamw(
   options: AdamWOptions,
   factor: Tensor | undefined
 ): Array<Node> {
-  const stepSize = g.feed("step_size", "float32", [])
-  const epsilon = g.feed("epsilon", "float32", [])
+  const feeds = new Map<string, Tensor>()
+  const fed = (name: "step_size" | "epsilon", since: number): Tensor => {
+    const feed = feedSince(name, since)
+    if (!feeds.has(feed)) feeds.set(feed, g.feed(feed, "float32", []))
+    return feeds.get(feed)!
+  }
   const kept = g.feed("kept", "float32", [])
   const zero = g.scalar(0)
   const betas = options.betas.map((beta) => g.scalar(beta))
   return updates.map(({ gradient, value, variable }) => {
     const rate = options.rate?.(variable.name) ?? 1
+    const since = options.since === undefined ? 0 : options.since.get(variable.name)!
+    const stepSize = fed("step_size", since)
     const clipped = factor === undefined ? gradient : g.mul(gradient, factor)
     // Not before the last reader of the old value, or TensorFlow would have to keep a copy of it.
     const control = g.readersOf(value)
@@ -109,7 +132,7 @@ export function adamw(
         zero,
         rate === 1 ? stepSize : g.mul(stepSize, g.scalar(rate)),
         ...betas,
-        epsilon,
+        fed("epsilon", since),
         clipped
       ],
       {},

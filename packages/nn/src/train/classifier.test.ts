@@ -149,6 +149,31 @@ describe("a BERT classifier", () => {
       expect(largestDifference(values, [...(half(name) === 1 ? fast : slow).get(name)!]), name).toBeLessThan(1e-6)
   })
 
+  it("counts the steps of a parameter that begins to train later from there on", async () => {
+    const options = { ...base, max_grad_norm: null }
+    const top = await start(classifierProgram({ ...options, trainable: topBlock }))
+    for (const step of [1, 2]) await top.run("train", { ...batch(all, 8), ...stepFeeds(step) })
+    const whole = classifierProgram(options)
+    const since = new Map(whole.trainable.map((name) => [name, topBlock(name) ? 0 : 2]))
+    const late = await start(classifierProgram({ ...options, optimizer: { ...options.optimizer, since } }))
+    const fresh = await start(whole)
+    const state = whole.optimizerState.filter((name) => topBlock(name.slice(name.indexOf("/") + 1)))
+    const reached = await top.read(whole.trainable.filter(topBlock))
+    await late.write(new Map([...reached, ...(await top.read(state))]))
+    await fresh.write(reached)
+    await top.run("train", { ...batch(all, 8), ...stepFeeds(3) })
+    await late.run("train", { ...batch(all, 8), ...stepFeeds(3) })
+    await fresh.run("train", { ...batch(all, 8), ...stepFeeds(1) })
+    const names = whole.trainable.filter((name) => !name.endsWith("key.bias"))
+    const [after, third, first] = await Promise.all([late.read(names), top.read(names), fresh.read(names)])
+    for (const name of names) {
+      const expected = (topBlock(name) ? third : first).get(name)!
+      expect(largestDifference(after.get(name)!, [...expected]), name).toBeLessThan(1e-6)
+    }
+    await expect(late.run("train", { ...batch(all, 8), ...stepFeeds(2) })).rejects.toThrow("from 3")
+    await Promise.all([top, late, fresh].map((session) => session.close()))
+  })
+
   it("keeps the bytes of what is frozen, and changes all of what trains", async () => {
     const program = classifierProgram({ ...base, trainable: topBlock })
     const session = await start(program, fastestEngine)

@@ -24,6 +24,7 @@ import {
   prepareAdamW,
   type Update
 } from "./adamw.ts"
+import { averageName, averaging } from "./average.ts"
 import { finishProgram } from "./variables.ts"
 
 /** Where a program starts: the hidden states in front of a block (0: right after the embeddings), or pooled rows. */
@@ -47,6 +48,8 @@ export interface ClassifierOptions {
   readonly max_grad_norm: number | null
   /** Adds `accumulate` and `apply`. */
   readonly accumulation?: boolean | undefined
+  /** Adds `init_average` and `average`: see `averaging`. */
+  readonly averages?: boolean | undefined
   /** Adds `gradients`, which fetches the gradient of each parameter that trains, by name. */
   readonly gradients?: boolean | undefined
 }
@@ -56,8 +59,10 @@ export interface ClassifierProgram extends Program {
   /** Parameters that the program holds: write them before anything runs. */
   readonly parameters: ReadonlyArray<WeightSpec>
   readonly trainable: ReadonlyArray<string>
-  /** Moments of the parameters that train; with them, `optimizer_step` and the parameters, a training resumes exactly. */
+  /** Moments, and averages, of the parameters that train; with them, `optimizer_step` and the parameters, a training resumes exactly. */
   readonly optimizerState: ReadonlyArray<string>
+  /** Running averages of the parameters that train, in their order; empty where none are kept. */
+  readonly averages: ReadonlyArray<string>
 }
 
 /** AdamW with the values of transformers' Trainer: nothing decays unless asked, biases and norms never. */
@@ -107,11 +112,21 @@ export function classifierProgram(options: ClassifierOptions): ClassifierProgram
   if (options.gradients === true) functions["gradients"] = gradientFetches(model)
   functions["init_optimizer"] = initOptimizer(model)
   const trainable = model.trainableNames()
+  const averages = options.averages === true ? trainable.map(averageName) : []
+  if (averages.length > 0)
+    Object.assign(
+      functions,
+      averaging(
+        graph,
+        trainable.map((name) => model.variable(name))
+      )
+    )
   return {
     ...finishProgram(graph, functions),
     parameters: model.used(),
     trainable,
-    optimizerState: trainable.flatMap(momentNames)
+    optimizerState: [...trainable.flatMap(momentNames), ...averages],
+    averages
   }
 }
 

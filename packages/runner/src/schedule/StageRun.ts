@@ -280,6 +280,7 @@ export const runStage = Effect.fn("stage")(function* (
         const started = yield* now
         const result = yield* Effect.result(attemptStage(schedule, step, stage, keyed.preimage, key, all))
         const seconds = ((yield* now) - started) / 1000
+        listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "ended", reason: "" })
         return result._tag === "Success"
           ? ({ state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd)
           : failed(schedule, step, { state: "failed", key, reason, seconds, failure: result.failure })

@@ -34,7 +34,16 @@ export const base = makeStaged({
   },
   main: "model",
   sources: ({ model }) =>
-    model.startsWith("hf:") ? {} : { model: { spec: specOf(model), format: "huggingface-folder", param: "model" } },
+    model.startsWith("hf:")
+      ? {}
+      : {
+          model: {
+            spec: specOf(model),
+            format: "huggingface-folder",
+            param: "model",
+            names: Object.keys(presets)
+          }
+        },
   peek: () => import("./peek.ts"),
   types: ({ heads, params }) => {
     const facts = heads["model"]?.facts ?? {}

@@ -17,6 +17,7 @@ export const faultsOf = (params: IngestParams, heads: Heads): ReadonlyArray<Step
     ...sourceFaults(params),
     ...taskFaults(params, guess),
     ...columnFaults(params, heads, guess),
+    ...targetFaults(params, heads),
     ...labelFaults(params),
     ...selectionFaults(params, head)
   ]
@@ -85,6 +86,20 @@ const columnFaults = (params: IngestParams, heads: Heads, guess: Guess | undefin
     keep.forEach((name, at) => known.includes(name) || missing(name, ["with", "keep", at], suggest(name, known)))
   }
   return [...faults, ...keptFaults(params)]
+}
+
+/** Words where a number is wanted, told from the first rows: the task and the data do not fit. */
+const targetFaults = (params: IngestParams, heads: Heads): ReadonlyArray<StepFault> => {
+  const { columns, task } = params
+  if (task === undefined || shapes[task].kind !== "number") return []
+  const name = [columnOf("label", columns)].flat()[0]!
+  return sourcesOf(params).flatMap(({ name: source }) => {
+    const words = heads[source]?.facts?.["words"] as Readonly<Record<string, string>> | undefined
+    if (words === undefined || !Object.hasOwn(words, name)) return []
+    const path = ["with", ...(columns?.label === undefined ? [] : ["columns", "label"])]
+    const message = `${task} learns numbers, and column "${name}" holds words (\`${words[name]}\`)`
+    return [{ path, message, hint: "name a column of numbers, or write task: text-classification" }]
+  })
 }
 
 const keptFaults = ({ keep, task }: IngestParams): ReadonlyArray<StepFault> => {

@@ -26,12 +26,31 @@ export interface Sight {
 export const peek = async (path: string, params: IngestParams): Promise<SourceHead> => {
   const { columns, format, rows } = await look(path, params)
   const guess = guessShape(columns, rows)
+  const words = wordsOf(columns, rows)
+  const facts: JsonObject = {
+    ...(Object.keys(words).length === 0 ? {} : { words }),
+    ...(guess === undefined ? {} : { guess: { ...guess, columns: guess.columns as JsonObject } })
+  }
   return {
     format,
     ...(columns.length === 0 ? {} : { columns }),
-    ...(guess === undefined ? {} : { facts: { guess: { ...guess, columns: guess.columns as JsonObject } } })
+    ...(Object.keys(facts).length === 0 ? {} : { facts })
   }
 }
+
+const isNumeric = (value: unknown): boolean =>
+  typeof value === "number" || (typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)))
+
+/** Columns whose first rows hold no number, each with one of its values: none of them can be a regression's target. */
+const wordsOf = (columns: ReadonlyArray<string>, rows: Sight["rows"]): JsonObject =>
+  Object.fromEntries(
+    columns.flatMap((column) => {
+      const values = rows
+        .map((row) => row[column])
+        .filter((value) => value !== undefined && value !== null && value !== "")
+      return values.length > 0 && !values.some(isNumeric) ? [[column, String(values[0]).slice(0, 40)]] : []
+    })
+  )
 
 /** Reads the head of a source. Of several files the first one. */
 export const look = async (path: string, params: Wanted): Promise<Sight> => {

@@ -1,16 +1,16 @@
-import type { ClassifierProgram, Feeds, Session } from "@hone/nn"
+import { averageDecay, averageName, type ClassifierProgram, type Feeds, type Session } from "@hone/nn"
 import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
 import { breathe } from "../tensors/engine.ts"
+import type { SizedParams } from "./batchSize.ts"
 import type { TrainingState } from "./checkpoint.ts"
 import { bestOf, type HistoryRow } from "./history.ts"
-import type { TrainParams } from "./params.ts"
 import type { TrainingRows, ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 
 export interface TrainerOptions {
   readonly session: Session
-  readonly program: Pick<ClassifierProgram, "functions" | "optimizerState" | "trainable">
-  readonly params: TrainParams
+  readonly program: Pick<ClassifierProgram, "averages" | "functions" | "optimizerState" | "trainable">
+  readonly params: SizedParams
   readonly plan: TrainingPlan
   /** What the engine's losses are multiplied with before they are told: a regression trains in another unit than its targets'. */
   readonly lossUnit: number
@@ -70,6 +70,7 @@ export class Trainer {
   async start(weights: ReadonlyMap<string, Float32Array>): Promise<void> {
     await this.#options.session.run("init_optimizer", {})
     await this.#options.session.write(weights)
+    if (this.#averages) await this.#options.session.run("init_average", {})
   }
 
   /** Goes on from a state, after `start`. */
@@ -83,7 +84,7 @@ export class Trainer {
   /** What `resume` needs. The best weights are the very map of the weights where this step was the best. */
   async state(): Promise<TrainingState> {
     const { program, session } = this.#options
-    const isBest = bestOf(this.#evaluations)?.optimizer_step === this.#step
+    const isBest = !this.#averages && bestOf(this.#evaluations)?.optimizer_step === this.#step
     const weights = isBest && this.#best !== null ? this.#best : await session.read(program.trainable)
     const optimizer = await session.read(program.optimizerState)
     return { optimizer_step: this.#step, history: [...this.#history], weights, optimizer, best: this.#best }
@@ -104,6 +105,9 @@ export class Trainer {
     const rowIds = () => batches.flat().map((row) => this.#options.train.rowIds[row]!)
     if (!Number.isFinite(loss)) throw new NotANumber("loss", this.#step, rowIds())
     if (!Number.isFinite(gradNorm)) throw new NotANumber("gradient", this.#step, rowIds())
+    if (this.#averages) {
+      await this.#options.session.run("average", { decay: averageDecay(params.ema_decay, this.#step) })
+    }
     const row: HistoryRow = {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
@@ -119,16 +123,11 @@ export class Trainer {
 
   /** Mean loss and accuracy over the validation rows; keeps the weights where they are the best so far. */
   async evaluate(validation: ValidationRows): Promise<HistoryRow> {
-    const { lossUnit, params, plan, program, session } = this.#options
+    const { lossUnit, plan } = this.#options
     const { count } = validation
-    let loss = 0
-    let right = 0
-    for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
-      const { logits, losses } = (await session.run("eval", validation.feeds(rows))) as Record<string, Float32Array>
-      for (const value of losses!) loss += value
-      right += validation.right?.(rows, logits!) ?? 0
-      await breathe()
-    }
+    const { loss, right } = this.#averages
+      ? await this.#withAverages(() => this.#measure(validation))
+      : await this.#measure(validation)
     const row: HistoryRow = {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
@@ -139,13 +138,44 @@ export class Trainer {
       grad_norm: null
     }
     this.#record(row)
-    if (bestOf(this.#evaluations)?.optimizer_step === this.#step) this.#best = await session.read(program.trainable)
+    if (bestOf(this.#evaluations)?.optimizer_step === this.#step) this.#best = await this.weights()
     return row
   }
 
-  /** The weights as they are now. */
-  weights(): Promise<Map<string, Float32Array>> {
-    return this.#options.session.read(this.#options.program.trainable)
+  /** What is evaluated and kept: the weights as they are now, or their running averages where `ema_decay` is set. */
+  async weights(): Promise<Map<string, Float32Array>> {
+    const { program, session } = this.#options
+    if (!this.#averages) return session.read(program.trainable)
+    const averages = await session.read(program.averages)
+    return new Map(program.trainable.map((name) => [name, averages.get(averageName(name))!]))
+  }
+
+  get #averages(): boolean {
+    return this.#options.program.averages.length > 0
+  }
+
+  /** Does something while the averages stand in the place of the weights. */
+  async #withAverages<A>(work: () => Promise<A>): Promise<A> {
+    const { program, session } = this.#options
+    const trained = await session.read(program.trainable)
+    await session.write(await this.weights())
+    const result = await work()
+    await session.write(trained)
+    return result
+  }
+
+  /** The sum of the losses of these rows, and how many of them are right. */
+  async #measure(validation: ValidationRows) {
+    const { params, session } = this.#options
+    let loss = 0
+    let right = 0
+    for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
+      const { logits, losses } = (await session.run("eval", validation.feeds(rows))) as Record<string, Float32Array>
+      for (const value of losses!) loss += value
+      right += validation.right?.(rows, logits!) ?? 0
+      await breathe()
+    }
+    return { loss, right }
   }
 
   #record(row: HistoryRow): void {

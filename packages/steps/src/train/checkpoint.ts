@@ -24,7 +24,7 @@ export interface TrainingState {
   readonly history: ReadonlyArray<HistoryRow>
   /** The tensors that train, by name. */
   readonly weights: ReadonlyMap<string, Float32Array>
-  /** AdamW's moments, by their names. */
+  /** AdamW's moments, and the averages of the weights where they are kept, by their names. */
   readonly optimizer: ReadonlyMap<string, Float32Array>
   /** The weights of the best evaluation so far; null before the first. */
   readonly best: ReadonlyMap<string, Float32Array> | null

@@ -3,30 +3,32 @@ import { Effect } from "effect"
 import { attempt } from "../attempt.ts"
 import { breathe } from "../tensors/engine.ts"
 import { sample } from "../tensors/tokens.ts"
+import type { SizedParams } from "./batchSize.ts"
 import { writeCheckpoint } from "./checkpoint.ts"
 import { divergence, type HistoryRow, stopReason, WINDOW } from "./history.ts"
-import type { TrainParams } from "./params.ts"
 import type { ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 import { NotANumber, type Trainer } from "./Trainer.ts"
 
 export interface Fit {
   readonly trainer: Trainer
-  readonly params: TrainParams
+  readonly params: SizedParams
   readonly plan: TrainingPlan
   readonly validation: ValidationRows | undefined
   readonly context: Pick<StageContext, "checkpoints" | "log" | "progress">
+  /** The optimizer step at which it ends: the last one, or where another phase begins. */
+  readonly until: number
 }
 
 /**
  * Steps until the last one or until early stopping says so; evaluates and saves at the end of each epoch. Can be interrupted
  * between any two steps.
- * @returns why it stopped
+ * @returns why it stopped; undefined where it goes on in another phase
  */
 export const fit = Effect.fnUntraced(function* (work: Fit) {
-  const { params, plan, trainer } = work
+  const { params, plan, trainer, until } = work
   const reason = () => stopReason(trainer.evaluations, params.early_stopping)
-  while (trainer.step < plan.totalSteps && reason() === undefined) {
+  while (trainer.step < until && reason() === undefined) {
     const row = yield* advance(trainer)
     const ratio = trainer.step % WINDOW === 0 ? divergence(trainer.history, params.max_loss_ratio) : undefined
     if (ratio !== undefined) return yield* diverged(trainer.step, ratio)
@@ -36,6 +38,7 @@ export const fit = Effect.fnUntraced(function* (work: Fit) {
     if (atEnd || trainer.step % params.checkpoint_every === 0) yield* save(work)
     yield* Effect.promise(breathe)
   }
+  if (until < plan.totalSteps) return reason()
   // The end of a broken epoch is no point of the trajectory: a longer training would not stop here to evaluate.
   if (trainer.step % plan.stepsPerEpoch !== 0 && reason() === undefined) yield* evaluate(work)
   return reason() ?? `${params.epochs} epoch${params.epochs === 1 ? "" : "s"}`

@@ -111,6 +111,30 @@ const lossFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray
     }))
 }
 
+/** The head that guesses masked tokens is new, and the encoder all there is to keep: nothing to hold back. */
+const unfreezingFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> =>
+  params.objective === "mlm" && params.unfreeze_every !== undefined
+    ? [
+        {
+          path: ["with", "unfreeze_every"],
+          message: "under objective: mlm no block waits for the head, which is not kept",
+          hint: "leave unfreeze_every out here, and write it at the training that follows"
+        }
+      ]
+    : []
+
+/** A budget that nothing is chosen by, or masked tokens, whose number a batch's memory hangs on and which are drawn only in training. */
+const budgetFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  const isAuto = params.batch_size === "auto"
+  if (isAuto && params.objective === "mlm") {
+    const message = "batch_size: auto is for trainings on labels: how many tokens a batch masks is not known before"
+    return [{ path: ["with", "batch_size"], message, hint: "write a number" }]
+  }
+  if (isAuto || params.memory_budget === undefined) return []
+  const message = `memory_budget chooses nothing beside a batch_size of ${params.batch_size}`
+  return [{ path: ["with", "memory_budget"], message, hint: "write batch_size: auto, or leave memory_budget out" }]
+}
+
 /** A horizon before the end of training: the rest of it would change nothing. */
 const scheduleFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
   const { epochs, lr_scheduler_type, schedule_epochs = epochs } = params
@@ -157,7 +181,9 @@ export const train = makeStaged({
       ...objectiveFaults(context),
       ...labelFaults(context),
       ...lossFaults(context),
-      ...scheduleFaults(context)
+      ...scheduleFaults(context),
+      ...unfreezingFaults(context),
+      ...budgetFaults(context)
     ]
     if (context.params.objective === "mlm")
       return { outputs: { model: { kind: "model", head: false, ...of }, history: { kind: "history" } }, faults }

@@ -1,24 +1,26 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
 import { type BertConfig, classifierProgram, type ClassifierProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
 import { Effect } from "effect"
-import { isTrainable, type ModelManifest } from "../artifacts/manifest.ts"
+import { isTrainable, type ModelManifest, placeOf } from "../artifacts/manifest.ts"
 import { type Model, readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { epochBatches } from "../tensors/batches.ts"
 import { cutOfFeatures, type Examples, inputFeeds } from "../tensors/examples.ts"
 import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targets.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
+import { sizedParams } from "./batchSize.ts"
 import { initialHead, type InitialHead } from "./head.ts"
 import { objectiveOf, scaled, toTargetUnit, toTrainedUnit, type TrainingObjective } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
 import { rateOf } from "./rates.ts"
 import { labelledRows, labelledValidation } from "./rows.ts"
-import { trainingPlan } from "./schedule.ts"
+import { type TrainingPlan, trainingPlan } from "./schedule.ts"
+import { phasesOf, unfreezesAt } from "./unfreezing.ts"
 
 /** A training on labelled rows: reads what comes in and settles everything that it hangs on. */
 export const prepareLabelled = Effect.fnUntraced(function* (context: StageContext) {
-  const params = context.params as TrainParams
+  const given = context.params as TrainParams
   const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
   const config = parseBertConfig(model.manifest.config)
   const reads = { config, tokenizer: model.manifest.tokenizer }
@@ -29,11 +31,11 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       ? undefined
       : yield* readTokens("validation", context.inputs["validation"], reads)
   const head = yield* initialHead(model, config, outputNames(tokens.table), {
-    pooling: params.pooling,
+    pooling: given.pooling,
     seed: context.seed
   })
   const targets = yield* readTargets(tokens, head.labels, "train")
-  const objective = yield* objectiveOf(params, targets, head.labels)
+  const objective = yield* objectiveOf(given, targets, head.labels)
   const { scale } = objective
   const features = usableFeatures(context, validationTokens)
   const train = yield* examples(tokens, features?.train, scaled(targets, scale), config)
@@ -47,20 +49,25 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       )
     : undefined
   const token_types = features === undefined && tokens.tokenTypeIds !== undefined
-  const program = programOf({ params, model, config, head, objective, token_types, features: features?.train })
+  const choices = { params: given, model, config, head, objective, token_types, features: features?.train }
+  const program = programOf(choices)
+  const params = yield* sizedParams(given, program, train.lengths)
+  const plan = trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length)
+  const phases = yield* phasesFor(choices, program, plan)
   const manifest: ModelManifest = {
     ...model.manifest,
     task: taskOf(tokens.table),
-    head: { pooling: head.pooling, labels: head.labels, dropout: classifierDropout(params, config) }
+    head: { pooling: head.pooling, labels: head.labels, dropout: classifierDropout(given, config) }
   }
   const prepared: Prepared = {
     params,
     model,
     manifest,
     program,
+    phases,
     train: labelledRows(train, objective, params.sampling),
     validation: validation === undefined ? undefined : labelledValidation(validation),
-    plan: trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length),
+    plan,
     lossUnit: (scale?.sd ?? 1) ** 2,
     weights: new Map(
       program.parameters.map(({ name }) => [name, head.fresh.get(name) ?? toTrainedUnit(name, model.read(name), scale)])
@@ -117,19 +124,15 @@ interface ProgramChoices {
   readonly features: InputArtifact | undefined
 }
 
-const programOf = ({
-  config,
-  features,
-  head,
-  model,
-  objective,
-  params,
-  token_types
-}: ProgramChoices): ClassifierProgram =>
+/** @param since by name, what trains and the optimizer steps done before it began to; left out, everything from the start */
+const programOf = (
+  { config, features, head, model, objective, params, token_types }: ProgramChoices,
+  since?: ReadonlyMap<string, number>
+): ClassifierProgram =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
-    trainable: (name) => isTrainable(model.manifest, head.pooling, name),
+    trainable: (name) => isTrainable(model.manifest, head.pooling, name) && since?.has(name) !== false,
     cut: cutOfFeatures(features),
     token_types,
     objective: objective.objective,
@@ -142,11 +145,31 @@ const programOf = ({
       betas: [params.adam_beta1, params.adam_beta2],
       eps: params.adam_epsilon,
       weight_decay: params.weight_decay,
-      rate: rateOf(params, config)
+      rate: rateOf(params, config),
+      since
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
-    accumulation: params.gradient_accumulation_steps > 1
+    accumulation: params.gradient_accumulation_steps > 1,
+    averages: params.ema_decay > 0
   })
+
+const phasesFor = (
+  choices: ProgramChoices,
+  program: ClassifierProgram,
+  { stepsPerEpoch, totalSteps }: TrainingPlan
+): Effect.Effect<Prepared["phases"], StageError> => {
+  const every = choices.params.unfreeze_every
+  if (every === undefined) return Effect.succeed([{ from: 0, program: () => program, begins: "" }])
+  if (!program.trainable.some((name) => typeof placeOf(name) === "number")) return Effect.fail(nothingToUnfreeze)
+  const since = unfreezesAt({ every, blocks: choices.config.num_hidden_layers, stepsPerEpoch })
+  return Effect.succeed(phasesOf(program.trainable, since, totalSteps, (from) => programOf(choices, from)))
+}
+
+const nothingToUnfreeze = new StageError({
+  code: "nothing_to_unfreeze",
+  message: "unfreeze_every is set, and every block of the model is frozen for good (strategy: head)",
+  hint: "freeze with strategy: full or partial, which says how far down blocks may train; or leave unfreeze_every out"
+})
 
 const classifierDropout = (params: TrainParams, config: BertConfig): number =>
   params.classifier_dropout ?? config.classifier_dropout ?? config.hidden_dropout_prob

@@ -10,10 +10,10 @@ import { attempt } from "../attempt.ts"
 import { epochBatches } from "../tensors/batches.ts"
 import { tokenFeeds } from "../tensors/feeds.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
+import type { SizedParams } from "./batchSize.ts"
 import { noRows } from "./labelled.ts"
 import { maskable, type MaskedRow, type MaskingOptions, maskRow, maskSeed, type MaskVocabulary } from "./masking.ts"
 import { maskVocabulary } from "./maskVocabulary.ts"
-import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
 import { rateOf } from "./rates.ts"
 import { rightLogits, type TrainingRows, type ValidationRows } from "./rows.ts"
@@ -25,7 +25,7 @@ const isHead = (name: string): boolean => name.startsWith("cls.")
 
 /** Continued pre-training: guesses masked tokens. The head that guesses is made anew and not kept: what flows on is the encoder. */
 export const prepareMasked = Effect.fnUntraced(function* (context: StageContext) {
-  const params = context.params as TrainParams
+  const params = context.params as SizedParams
   const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
   const config = withDropout(parseBertConfig(model.manifest.config), params)
   const trains = (name: string) => isHead(name) || isTrainable(model.manifest, "mean", ownName(name))
@@ -52,7 +52,8 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
       rate: (name) => rateOf(params, config)(ownName(name))
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
-    accumulation: params.gradient_accumulation_steps > 1
+    accumulation: params.gradient_accumulation_steps > 1,
+    averages: params.ema_decay > 0
   })
   const fresh = initialParameters(
     network,
@@ -66,6 +67,7 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
     model,
     manifest,
     program,
+    phases: [{ from: 0, program: () => program, begins: "" }],
     train: maskedRows(rows, config, masking, context.seed),
     validation: held === undefined || held.rowIds.length === 0 ? undefined : maskedValidation(held, config, masking),
     plan: trainingPlan(params, epochBatches(rows.lengths, { ...params, seed: context.seed, epoch: 0 }).length),
@@ -89,7 +91,7 @@ const nothingTrains = new StageError({
   hint: "connect base.model itself, or freeze with strategy: full or partial"
 })
 
-const withDropout = (config: BertConfig, params: TrainParams): BertConfig => ({
+const withDropout = (config: BertConfig, params: SizedParams): BertConfig => ({
   ...config,
   hidden_dropout_prob: params.hidden_dropout ?? config.hidden_dropout_prob,
   attention_probs_dropout_prob: params.attention_dropout ?? config.attention_probs_dropout_prob

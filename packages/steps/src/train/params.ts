@@ -55,12 +55,28 @@ export const TrainParams = Schema.Struct({
     default: 1,
     source: "Howard and Ruder 2018 (1/2.6), Clark et al. 2020 (ELECTRA, 0.8 to 0.9); off, as in transformers"
   }),
+  unfreeze_every: semantic(positive, {
+    description:
+      "Gradual unfreezing: only the head trains at first, and each time so many epochs have passed one more block from the top, down to what `freeze` leaves to train (with strategy full the embeddings last). Left out: everything trains from the start. What does not train yet does not drop out either.",
+    optional: true,
+    source: "Howard and Ruder 2018 (ULMFiT), section 3.3: 1"
+  }),
   epochs: semantic(positive, {
     description: "Passes over the training rows; a fraction ends within a pass. Early stopping may end sooner.",
     default: 3,
     source: trainingArguments
   }),
-  batch_size: semantic(count, { description: "Rows in a forward and backward pass.", default: 16, source: bertPaper }),
+  batch_size: semantic(Schema.Union([count, Schema.Literal("auto")]), {
+    description:
+      "Rows in a forward and backward pass. auto: the largest of 1, 2, 4, 8, 16 and 32 that is predicted to fit into memory_budget with the longest row; the result tells which it was.",
+    default: 16,
+    source: bertPaper
+  }),
+  memory_budget: semantic(count, {
+    description:
+      "For batch_size: auto, the MiB that training may take for weights, optimizer and one pass. Default: 4096, and never what a machine happens to have free, so that the same file trains the same everywhere. Engines that compute side by side take somewhat more than predicted.",
+    optional: true
+  }),
   sampling: semantic(Schema.Literals(["all", "balanced"]), {
     description:
       "Rows of an epoch: all of them once, or as many, drawn so that each class comes equally often (rows of large classes wait for another epoch, rows of small ones come more than once).",
@@ -93,6 +109,12 @@ export const TrainParams = Schema.Struct({
     description: "Norm to which the gradient of all trained tensors together is cut; 0 cuts nothing.",
     default: 1,
     source: trainingArguments
+  }),
+  ema_decay: semantic(probability, {
+    description:
+      "Keeps a running average of the weights that train, which is what is evaluated and returned: average * decay + weights * (1 - decay) after each optimizer step, with a decay that grows to this one as (1 + steps) / (10 + steps). 0 to below 1; usual are 0.99 to 0.9999; 0 keeps none.",
+    default: 0,
+    source: "Polyak and Juditsky 1992; tf.train.ExponentialMovingAverage; off, as in transformers"
   }),
   lr_scheduler_type: semantic(Schema.Literals(["linear", "cosine", "constant"]), {
     description:

@@ -1,17 +1,21 @@
 import type { ClassifierProgram } from "@hone/nn"
 import type { ModelManifest } from "../artifacts/manifest.ts"
 import type { Model } from "../artifacts/model.ts"
-import type { TrainParams } from "./params.ts"
+import type { SizedParams } from "./batchSize.ts"
 import type { TrainingRows, ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
+import type { Phase } from "./unfreezing.ts"
 
 /** Everything that a training hangs on, whatever it trains. */
 export interface Prepared {
-  readonly params: TrainParams
+  readonly params: SizedParams
   readonly model: Model
   /** Of the tuned model, but for its base. */
   readonly manifest: ModelManifest
+  /** In which everything trains that trains in the end. */
   readonly program: ClassifierProgram
+  /** One, in that program, unless the model unfreezes by and by. */
+  readonly phases: ReadonlyArray<Phase<ClassifierProgram>>
   readonly train: TrainingRows
   readonly validation: ValidationRows | undefined
   readonly plan: TrainingPlan

@@ -13,6 +13,7 @@ export const plainLines = (): ((event: RunEvent, now: number) => ReadonlyArray<s
         for (const { kind, name } of event.steps) kinds.set(name, kind)
         return []
       case "stage":
+        if (event.state === "ended") return []
         told.set(event.step, now)
         return [
           `${event.step}: ${event.stage === kinds.get(event.step) ? "" : `${event.stage} `}starts (${event.reason})`

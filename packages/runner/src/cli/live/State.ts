@@ -43,6 +43,11 @@ export const absorb = (state: LiveState, event: RunEvent, now: number): void => 
       return
     case "stage": {
       const step = state.steps.get(event.step)!
+      if (event.state === "ended") {
+        // Of several stages at once the table shows the one that spoke last: only its own end clears the line.
+        if (step.stage === event.stage) Object.assign(step, { stage: undefined, progress: undefined, since: undefined })
+        return
+      }
       Object.assign(step, {
         state: "running",
         stage: event.stage,

@@ -38,6 +38,7 @@ const value = (name: string, n: number): string =>
 
 /** What stands right of a running step's name: bar, count, rate, time left, and the numbers of the work as they come. */
 const doing = (step: StepView, now: number): string => {
+  if (step.stage === undefined) return paint("dim", "waits for what it needs next")
   const elapsed = duration((now - step.startedAt) / 1000)
   const { progress } = step
   if (progress === undefined) return `${step.stage === step.kind ? "" : `${step.stage}, `}${elapsed}`
