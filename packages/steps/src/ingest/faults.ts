@@ -126,13 +126,25 @@ const keptFaults = ({ keep, task }: IngestParams): ReadonlyArray<StepFault> => {
   )
 }
 
-const labelFaults = ({ labels, task }: IngestParams): ReadonlyArray<StepFault> => {
-  if (labels !== undefined && task !== undefined && !["name", "names"].includes(shapes[task].kind)) {
-    return [{ path: ["with", "labels"], message: `${task} has no label names`, hint: "leave labels out" }]
+const labelFaults = (params: IngestParams): ReadonlyArray<StepFault> => {
+  const { label_map, labels, task } = params
+  if (task !== undefined && !["name", "names"].includes(shapes[task].kind)) {
+    return (["labels", "label_map"] as const)
+      .filter((key) => params[key] !== undefined)
+      .map((key) => ({ path: ["with", key], message: `${task} has no label names`, hint: `leave ${key} out` }))
   }
+  const faults: Array<StepFault> = []
   const twice = labels?.find((name, at) => labels.indexOf(name) !== at)
-  if (twice === undefined) return []
-  return [{ path: ["with", "labels"], message: `label "${twice}" is declared twice`, hint: "name each label once" }]
+  if (twice !== undefined) {
+    const message = `label "${twice}" is declared twice`
+    faults.push({ path: ["with", "labels"], message, hint: "name each label once" })
+  }
+  for (const [from, to] of Object.entries(label_map ?? {})) {
+    if (labels === undefined || labels.includes(to)) continue
+    const message = `label "${to}" is none of those declared: ${labels.join(", ")}`
+    faults.push({ path: ["with", "label_map", from], message, hint: suggest(to, labels) })
+  }
+  return faults
 }
 
 const selectionFaults = ({ rows, where }: IngestParams, head: SourceHead | undefined): ReadonlyArray<StepFault> => {

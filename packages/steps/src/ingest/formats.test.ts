@@ -169,6 +169,44 @@ describe("formats", () => {
       })
   )
 
+  it.effect("gives labels other names: of one class a row, of lists and of columns that are flags", () =>
+    Effect.gen(function* () {
+      const label_map = { up: "moved", down: "moved" }
+      const folder = folderOf({
+        "by/up/1.txt": "rises",
+        "by/down/2.txt": "falls",
+        "by/still/3.txt": "rests",
+        "by/constructor/4.txt": "builds",
+        "lists.jsonl": '{"text":"a","label":["up","down","still"]}\n{"text":"b","label":[]}',
+        "flags.csv": "text,up,down,still\na,1,1,0\nb,0,0,1\n"
+      })
+      const byLabel = yield* run(join(folder, "by"), { label_map })
+      expect(rowsOf(byLabel)).toEqual(["builds:constructor", "falls:moved", "rests:still", "rises:moved"])
+      expect(byLabel.counts["labels"]).toEqual({ constructor: 1, moved: 2, still: 1 })
+      const task = "multi-label-classification"
+      const lists = yield* run(join(folder, "lists.jsonl"), { task, label_map, labels: ["still", "moved"] })
+      expect(reader.textLists(table(lists), "label")).toEqual([["moved", "still"], []])
+      const columns = { label: ["up", "down", "still"] }
+      const flags = yield* run(join(folder, "flags.csv"), { task, label_map, columns })
+      expect(reader.textLists(table(flags), "label")).toEqual([["moved"], ["still"]])
+    })
+  )
+
+  it("a map of labels to what is not declared, or of a task without names, is a fault at its place", () => {
+    const faultsOf = (params: object) =>
+      ingest.types({ params: decoded({ source: "x", ...params }), inputs: {}, heads: {} }).faults
+    expect(
+      faultsOf({
+        task: "text-classification",
+        labels: ["ham", "spam"],
+        label_map: { "spam-1": "spma", "ham-1": "ham" }
+      })
+    ).toMatchObject([{ path: ["with", "label_map", "spam-1"], hint: expect.stringContaining("spam") }])
+    expect(faultsOf({ task: "text-regression", label_map: { a: "b" } })).toMatchObject([
+      { path: ["with", "label_map"] }
+    ])
+  })
+
   it.effect("names the file of a pattern in which a row is bad", () =>
     Effect.gen(function* () {
       const folder = folderOf({

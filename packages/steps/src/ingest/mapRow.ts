@@ -49,9 +49,15 @@ const targetReader = (params: TaskParams): TargetReader => {
     const text = asText(values[column])
     if (text === undefined) return { fault: `column "${column}" holds ${nature(values[column])}, not a label` }
     if (text === null || text === "") return null
-    return kind === "name" ? (undeclared(text, params) ?? text) : text
+    if (kind !== "name") return text
+    const label = renamed(text, params)
+    return undeclared(label, params) ?? label
   }
 }
+
+/** A label by its other name, where `label_map` has one. */
+const renamed = (label: string, { label_map: names }: TaskParams): string =>
+  names !== undefined && Object.hasOwn(names, label) ? names[label]! : label
 
 const undeclared = (label: string, { labels }: TaskParams): { readonly fault: string } | undefined =>
   labels === undefined || labels.includes(label)
@@ -78,7 +84,15 @@ const asNames = (value: unknown, column: string, params: TaskParams): Target | {
   const names = [...new Set(list.map((name) => asText(name)))]
   if (names.some((name) => typeof name !== "string" || name === ""))
     return { fault: `column "${column}" holds a list in which a label is no text` }
-  const sorted = (names as Array<string>).sort()
+  return declared(names as Array<string>, params)
+}
+
+/** Names that hold, renamed, each once and sorted; or that one of them is not declared. */
+const declared = (
+  names: ReadonlyArray<string>,
+  params: TaskParams
+): ReadonlyArray<string> | { readonly fault: string } => {
+  const sorted = [...new Set(names.map((name) => renamed(name, params)))].sort()
   return sorted.map((name) => undeclared(name, params)).find((fault) => fault !== undefined) ?? sorted
 }
 
@@ -107,8 +121,7 @@ const flags =
         return { fault: `column "${column}" holds ${JSON.stringify(values[column])}, neither true nor false` }
       if (flag) names.push(column)
     }
-    const sorted = names.sort()
-    return sorted.map((name) => undeclared(name, params)).find((fault) => fault !== undefined) ?? sorted
+    return declared(names, params)
   }
 
 /** True or false as files write them; an empty field is false, as in one-hot tables. */

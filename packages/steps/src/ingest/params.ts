@@ -82,6 +82,11 @@ export const IngestParams = Schema.Struct({
       "The label names, in the order wanted. A row with any other label is an error. Absent: the names found, sorted.",
     optional: true
   }),
+  label_map: semantic(Schema.Record(Schema.String, name), {
+    description:
+      "Other names for labels of the source: { spam-1: spam, spam-2: spam } makes one of two. Labels that it does not name stay; `labels` declares the names after it.",
+    optional: true
+  }),
   label_separator: semantic(name, {
     description: "What stands between the names of a multi-label field that is a text and no JSON list.",
     default: ","
