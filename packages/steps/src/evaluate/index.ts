@@ -135,6 +135,12 @@ export const evaluate = makeStaged({
     fit: {
       ...tokens("training rows: a probe of a base, the majority class and the bag of words are fitted on them"),
       optional: true
+    },
+    thresholds_from: {
+      accepts: ["predictions"],
+      description:
+        "predictions of validation rows by the same model: thresholds are chosen on them, and what they give is told beside",
+      optional: true
     }
   },
   outputs: {
@@ -209,7 +215,8 @@ export const evaluate = makeStaged({
       inputs: {
         rows: { from: { port: "rows" } },
         predictions: { from: { stage: "predictions", output: "predictions" } },
-        rivals: { from: { stage: "rivals", output: "rivals" } }
+        rivals: { from: { stage: "rivals", output: "rivals" } },
+        thresholds_from: { from: { port: "thresholds_from" } }
       },
       outputs: { metrics: { kind: "metrics", description: "a row for each metric of each predictor" } },
       module: "steps/evaluate/run-metrics",

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "@hone/core/Json"
-import type { InputArtifact, StageContext, StageResult } from "@hone/core/Stage"
+import { type InputArtifact, type StageContext, StageError, type StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { float64, int32, nullableFloat64, nullableUtf8, utf8 } from "../arrow/columns.ts"
 import { readTable, strings } from "../arrow/reader.ts"
@@ -7,8 +7,9 @@ import { writeTable } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
 import { type MetricRow, metricRows, sliceRows } from "./metrics.ts"
 import type { EvaluateParams } from "./params.ts"
-import { readScored } from "./scored.ts"
+import { readScored, type Scored, type ScoredClasses, type ScoredSeveral } from "./scored.ts"
 import { type Slice, slicesOf } from "./slices.ts"
+import { chosenThresholds, type Thresholds, underThresholds } from "./thresholds.ts"
 
 /** Metrics of the model and of its rivals, from their predictions alone. */
 export const run = Effect.fn("evaluate.metrics")(function* (context: StageContext) {
@@ -30,6 +31,8 @@ const computeMetrics = (context: StageContext, params: EvaluateParams): StageRes
       ...slices.flatMap((slice) => sliceRows(predictor, scored, slice, params.metrics, resampling))
     ])
   )
+  const thresholded = thresholdRows(context, params)
+  rows.push(...thresholded.rows)
   const output = writeTable(context.folder, "metrics.arrow", columnsOf(rows), {
     metadata: Object.fromEntries(
       given.map(({ artifact, source }) => [`hone.${source}`, JSON.stringify(linkTo(artifact))])
@@ -39,8 +42,59 @@ const computeMetrics = (context: StageContext, params: EvaluateParams): StageRes
     facts: factsOf(rows, given[0]!.artifact),
     links: given.map(({ artifact }) => artifact.blob)
   })
-  return { outputs: { metrics: output }, counts: { metrics: rows.length }, warnings: [] }
+  return { outputs: { metrics: output }, counts: { metrics: rows.length }, warnings: thresholded.warnings }
 }
+
+/** Metrics that hang on where a label begins to be predicted. */
+const decided = ["accuracy", "f1_macro", "f1_micro", "f1_weighted", "mcc", "subset_accuracy", "per_class", "confusion"]
+
+/** The model under thresholds chosen on validation rows: a predictor of its own, and the thresholds as metrics of their labels. */
+const thresholdRows = (context: StageContext, params: EvaluateParams) => {
+  const none = { rows: [] as ReadonlyArray<MetricRow>, warnings: [] as ReadonlyArray<string> }
+  const validation = context.inputs["thresholds_from"]
+  if (validation === undefined) return none
+  const [chosenOn, scored] = [modelOf(validation), modelOf(context.inputs["predictions"]!)]
+  if (chosenOn === undefined || scored === undefined)
+    return { ...none, warnings: ["no rows to choose thresholds on, or to try them on"] }
+  const seen = new Set(chosenOn.rowIds)
+  if (scored.rowIds.some((rowId) => seen.has(rowId))) throw judgedOnThemselves
+  const thresholds = chosenThresholds(chosenOn)
+  if (thresholds === null || !takesThresholds(scored, thresholds))
+    return {
+      ...none,
+      warnings: ["thresholds are for two classes or several labels, the same on both sides: none were chosen"]
+    }
+  const predictor = "model_thresholds"
+  const wanted = params.metrics.filter((metric) => decided.includes(metric))
+  const chosen = [...thresholds].map(([name, value]) => ({
+    predictor,
+    metric: "threshold",
+    class: name,
+    predicted: null,
+    value,
+    slice: null,
+    rows: chosenOn.rowIds.length,
+    low: null,
+    high: null
+  }))
+  const telling = { resamples: params.resamples, confidence: params.confidence, seed: context.seed }
+  return { ...none, rows: [...metricRows(predictor, underThresholds(scored, thresholds), wanted, telling), ...chosen] }
+}
+
+const modelOf = (artifact: InputArtifact) => readScored(artifact, scoreOrder(artifact)).get("model")
+
+const takesThresholds = (scored: Scored, thresholds: Thresholds): scored is ScoredClasses | ScoredSeveral => {
+  if (scored.kind === "value") return false
+  const isKnown = [...thresholds.keys()].every((name) => scored.names.includes(name))
+  return isKnown && (scored.kind === "several" || (scored.names.length === 2 && thresholds.size === 1))
+}
+
+const judgedOnThemselves = new StageError({
+  code: "thresholds_on_test_rows",
+  message:
+    "rows at `thresholds_from` are among the rows that are evaluated: thresholds would be judged by what chose them",
+  hint: "connect the predictions of an `evaluate` of the validation rows"
+})
 
 const allSlices = (context: StageContext, columns: ReadonlyArray<string>): ReadonlyArray<Slice> => {
   if (columns.length === 0) return []
