@@ -52,6 +52,9 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
     const remember = (file: SourceFile, learnt: Pick<Entry, "digest" | "heads">): void => {
       const before = memo[file.path]?.stamp === file.stamp ? memo[file.path] : undefined
       memo[file.path] = { ...before, ...learnt, stamp: file.stamp, seen_at: Date.now() }
+    }
+    // Once a source, not once a file: a folder of ten thousand files would write the whole memo as often.
+    const keepMemo = (): void => {
       try {
         makeFolder(folder.memo)
         replaceFile(memoPath, JSON.stringify(memo))
@@ -60,13 +63,20 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
       }
     }
 
-    const digest = (files: ReadonlyArray<SourceFile>) => (path: string) => {
-      const file = files.find((candidate) => candidate.path === path)!
-      const known = remembered(file)?.digest
-      if (known !== undefined) return known
-      const fresh = digestFile(path)
-      remember(file, { digest: fresh })
-      return fresh
+    const digestOfSource = (path: string, files: ReadonlyArray<SourceFile>): string => {
+      const byPath = new Map(files.map((file) => [file.path, file]))
+      let isNews = false
+      const digest = digestOf(path, files, (name) => {
+        const file = byPath.get(name)!
+        const known = remembered(file)?.digest
+        if (known !== undefined) return known
+        const fresh = digestFile(name)
+        remember(file, { digest: fresh })
+        isNews = true
+        return fresh
+      })
+      if (isNews) keepMemo()
+      return digest
     }
 
     const headOf = (
@@ -97,6 +107,7 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
           })
         })
         remember(first, { heads: { ...memo[first.path]?.heads, [way]: head } })
+        keepMemo()
         return head
       })
 
@@ -119,7 +130,7 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
       const read = yield* Effect.try({
         try: () => {
           const files = filesOf(path)
-          return { files, digest: digestOf(path, files, digest(files)) }
+          return { files, digest: digestOfSource(path, files) }
         },
         catch: (error): SourceProblem => ({
           message: `\`${request.spec}\` cannot be read: ${message(error)}`,
