@@ -50,8 +50,6 @@ export interface Types {
 export interface Resources {
   /** Processor slots, of as many as the machine has cores (default 1). A tensor stage takes all: its engine threads do. */
   readonly cpu: number | "all"
-  /** Bytes of memory expected. */
-  readonly memory?: number
 }
 
 /** Where a stage's input comes from: a port of the step, or an output of an earlier stage of the same step. */

@@ -41,7 +41,7 @@ function strings(fields: ConfigFields, key: string): ReadonlyArray<string> {
   return value
 }
 
-/** Reads a parsed adapter_config.json. Throws UnsupportedConfig for what would change the numbers and is not implemented. */
+/** Reads a parsed adapter_config.json. Throws UnsupportedConfig for what would change the numbers and that the graph does not compute. */
 export function parsePeftConfig(json: unknown): LoraOptions {
   const fields = new ConfigFields(json)
   refuseSwitches(fields)

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { shelfOf } from "@hone/core/plan/Key"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { OutputArtifact } from "@hone/core/Stage"
+import { isAlive } from "./Alive.ts"
 import { createFile, replaceFile, syncFolder } from "./Files.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { blobPath, makeFolder, recordPath } from "./Folder.ts"
@@ -13,15 +14,6 @@ export const openAttempt = (folder: StoreFolder): string =>
   mkdtempSync(join(makeFolder(folder.attempts), `${process.pid}-`))
 
 export const closeAttempt = (attempt: string): void => rmSync(attempt, { recursive: true, force: true })
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"
-  }
-}
 
 const attemptsIn = (folder: StoreFolder): ReadonlyArray<string> => {
   try {

@@ -35,12 +35,12 @@ const sum = (items: ReadonlyArray<{ readonly bytes: number }>) => items.reduce((
  */
 export const planGc = (folder: StoreFolder, now: number): GcPlan => {
   const inUse = keysInUse(folder)
-  const pinned = (key: string) =>
-    existsSync(join(folder.root, "pins", key)) || existsSync(join(folder.root, "leases", key))
+  const isLeased = (key: string) => existsSync(join(folder.root, "leases", key))
   const isYoung = (record: ActionRecord) => now - Date.parse(record.finished_at) < settledMillis
   const records = allRecords(folder)
-  const kept = records.filter((record) => inUse.has(record.key) || pinned(record.key) || isYoung(record))
-  const going = records.filter((record) => !kept.includes(record))
+  const kept = records.filter((record) => inUse.has(record.key) || isLeased(record.key) || isYoung(record))
+  const staying = new Set(kept)
+  const going = records.filter((record) => !staying.has(record))
   const needed = new Set(kept.flatMap(blobsOf))
   const sizes = new Map(allBlobs(folder).map((blob) => [blob.blob, blob]))
   const counted = new Set<string>()
@@ -62,7 +62,10 @@ export const planGc = (folder: StoreFolder, now: number): GcPlan => {
       }
     })
   const named = new Set(records.flatMap(blobsOf))
-  const orphans = [...sizes.values()].filter(({ blob }) => !named.has(blob))
+  const orphans = [...sizes.values()].filter(
+    // A run that is under way has files whose record is still to come, or never comes.
+    ({ blob, written_at }) => !named.has(blob) && now - written_at > settledMillis
+  )
   const live = new Set(kept.flatMap((record) => record.trajectory ?? []))
   const checkpoints = trajectories(folder).filter(({ name, written_at }) =>
     live.has(name) ? false : records.some((record) => record.trajectory === name) || now - written_at > abandonedMillis

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimes
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, Schedule } from "effect"
+import { isAlive } from "./Alive.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
 
@@ -15,15 +16,6 @@ interface Holder {
   readonly token: string
   readonly pid: number
   readonly host: string
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"
-  }
 }
 
 const read = (path: string): { readonly holder: Holder | undefined; readonly beat: string } | undefined => {

@@ -24,13 +24,16 @@ export interface StoredBlob {
   readonly blob: string
   readonly path: string
   readonly bytes: number
+  /** Milliseconds since the epoch. */
+  readonly written_at: number
 }
 
 export const allBlobs = (folder: StoreFolder): ReadonlyArray<StoredBlob> =>
   namesIn(folder.cas).flatMap((shard) =>
     namesIn(join(folder.cas, shard)).map((blob) => {
       const path = join(folder.cas, shard, blob)
-      return { blob, path, bytes: statSync(path).size }
+      const { mtimeMs, size } = statSync(path)
+      return { blob, path, bytes: size, written_at: mtimeMs }
     })
   )
 

@@ -13,7 +13,7 @@ export interface Damage {
 }
 
 /** Reads every record and every blob again and holds them against their digests. */
-export const verify = (folder: StoreFolder, progress: (done: number, total: number) => void): ReadonlyArray<Damage> => {
+export const verify = (folder: StoreFolder): ReadonlyArray<Damage> => {
   const damage: Array<Damage> = []
   for (const key of recordKeys(folder)) {
     if (readRecord(folder, key) === undefined)
@@ -24,12 +24,8 @@ export const verify = (folder: StoreFolder, progress: (done: number, total: numb
     ...new Set(records.filter((record) => blobsOf(record).includes(blob)).map((record) => record.preimage.step.kind))
   ]
   const blobs = allBlobs(folder)
-  const total = blobs.reduce((sum, { bytes }) => sum + bytes, 0)
-  let done = 0
-  for (const { blob, bytes, path } of blobs) {
+  for (const { blob, path } of blobs) {
     if (digestFile(path) !== blob) damage.push({ what: "blob", path, spoils: spoils(blob) })
-    done += bytes
-    progress(done, total)
   }
   const present = new Set(blobs.map(({ blob }) => blob))
   const wanted = new Set(records.filter((record) => !isWhole(folder, record)).flatMap(blobsOf))

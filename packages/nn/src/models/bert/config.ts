@@ -64,7 +64,7 @@ const required: ReadonlyArray<
 /**
  * Reads a parsed config.json of the BERT family. Defaults are those of transformers' BertConfig.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseBertConfig(json: unknown): BertConfig {
   if (typeof json !== "object" || json === null || Array.isArray(json))

@@ -18,7 +18,7 @@ export interface DistilbertConfig {
  * Reads a parsed config.json of a DistilBERT. Defaults are those of transformers' DistilBertConfig. Sinusoidal positions need no code
  * of their own: files hold their table.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseDistilbertConfig(json: unknown): DistilbertConfig {
   const fields = new ConfigFields(json)

@@ -22,7 +22,7 @@ export interface Gpt2Config {
 /**
  * Reads a parsed config.json of a GPT-2. Defaults are those of transformers' GPT2Config.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseGpt2Config(json: unknown): Gpt2Config {
   const fields = new ConfigFields(json)

@@ -112,7 +112,7 @@ const capOf = (fields: ConfigFields, key: string): number | null =>
 /**
  * Reads a parsed config.json of Llama, Mistral, Qwen2, Qwen3 or Gemma 2, as transformers 4 or 5 wrote it.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseLlamaConfig(json: unknown): LlamaConfig {
   const fields = new ConfigFields(json)

@@ -8,7 +8,7 @@ export type RobertaConfig = BertConfig
 /**
  * Reads a parsed config.json of the RoBERTa family (roberta, xlm-roberta, camembert). Defaults are those of transformers' RobertaConfig.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseRobertaConfig(json: unknown): RobertaConfig {
   const fields = new ConfigFields(json)

@@ -25,7 +25,7 @@ export interface T5Config {
 /**
  * Reads a parsed config.json of T5, T5 v1.1 or Flan-T5, as transformers 4 or 5 wrote it. Defaults are those of T5Config.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseT5Config(json: unknown): T5Config {
   const fields = new ConfigFields(json)

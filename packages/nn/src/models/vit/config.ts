@@ -18,7 +18,7 @@ export interface VitConfig {
 /**
  * Reads a parsed config.json of a ViT. Defaults are those of transformers' ViTConfig.
  *
- * Throws UnsupportedConfig for anything that would change the numbers and is not implemented.
+ * Throws UnsupportedConfig for anything that would change the numbers and that the graph does not compute.
  */
 export function parseVitConfig(json: unknown): VitConfig {
   const fields = new ConfigFields(json)

@@ -29,7 +29,7 @@ export const verifyVerb = Command.make(
   },
   Effect.fn("hone verify")(function* ({ file, json }) {
     const folder = storeOf(file._tag === "Some" ? file.value : undefined)
-    const damage = yield* Effect.sync(() => verify(folder, () => {}))
+    const damage = yield* Effect.sync(() => verify(folder))
     for (const { path, what } of damage) if (what === "blob") setAside(folder, basename(path))
     if (json) printJson({ damage })
     else if (damage.length === 0) print("every record and every file is what it was when it was written")
