@@ -20,7 +20,13 @@ const kept = shipped
 /** The step as the guide has it. */
 const guide = readFileSync(fileURLToPath(new URL("../docs/guide/export.md", import.meta.url)), "utf8")
 const published = /^ {2}published: .*$/mu.exec(guide)![0]
-const small = `${kept}\n${published}\n`
+/** Thresholds chosen on the validation rows, and an export that takes them along. */
+const thresholded = [
+  "  validated: { uses: evaluate, in: { model: tuned, rows: parts.validation } }",
+  "  decided: { uses: evaluate, in: { model: tuned, rows: parts.test, thresholds_from: validated.predictions } }",
+  "  deciding: { uses: export, in: { model: tuned, tokenizer: base.tokenizer, train: parts.train, metrics: decided } }"
+]
+const small = `${kept}\n${published}\n${thresholded.join("\n")}\n`
 /** The same rows, tokens and parts, and no training: the base is what was exported. */
 const onExported = kept
   .replace("model: minilm-l6", "model: exported/published")
@@ -161,6 +167,28 @@ describe("hone predict", () => {
     )
     const byEvaluate = await place.hone("predict", "first.yaml", "after", "--in", "new.jsonl")
     expect(byEvaluate.stdout).toBe(readFileSync(join(place.folder, "out.jsonl"), "utf8"))
+  })
+
+  it("decides by the thresholds that an evaluation chose, by its name or by that of an export that reads it", async () => {
+    const table = await tableOf("first.yaml", "decided", "metrics", "decisions")
+    const expected = strings(table, "predicted")
+    place.write(
+      "texts.jsonl",
+      strings(table, "text")
+        .map((t) => JSON.stringify({ t }))
+        .join("\n")
+    )
+    const said = async (step: string) => {
+      const { code, stderr, stdout } = await place.hone("predict", "first.yaml", step, "--in", "texts.jsonl")
+      expect(code).toBe(0)
+      const lines = stdout.trim().split("\n")
+      return { stderr, predicted: lines.map((line) => (JSON.parse(line) as { predicted: string }).predicted) }
+    }
+    expect((await said("decided")).predicted).toEqual(expected)
+    expect((await said("deciding")).predicted).toEqual(expected)
+    const plain = await said("tuned")
+    expect(plain.predicted).not.toEqual(expected)
+    expect(plain.stderr).toContain("`decided` chose thresholds for this model")
   })
 
   it("asked for what it cannot do, says what would do, and writes nothing", async () => {

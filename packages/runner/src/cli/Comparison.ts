@@ -26,6 +26,8 @@ interface ComparisonFacts {
   readonly p_value: number | null
   readonly fixed: number
   readonly broken: number
+  /** What decides where an evaluation chose thresholds; null where the highest score does. */
+  readonly thresholds?: Readonly<Record<"base" | "tuned", Readonly<Record<string, number>> | null>>
   /** Absent where the comparison was not given the history. */
   readonly overfitting?: Gap & { best_epoch: number }
   /** Absent where it was not given both models; `relative` is null for a part that the base lacks. */
@@ -134,6 +136,15 @@ const fitLines = ({ drift, overfitting }: ComparisonFacts): ReadonlyArray<string
   ]
 }
 
+const thresholdLines = ({ thresholds }: ComparisonFacts): ReadonlyArray<string> =>
+  (["base", "tuned"] as const).flatMap((who) => {
+    const chosen = Object.entries(thresholds?.[who] ?? {})
+    if (chosen.length === 0) return []
+    const shown = chosen.slice(0, 6).map(([label, from]) => `${label} from ${from.toFixed(3)} on`)
+    const more = chosen.length > 6 ? ` and ${chosen.length - 6} more` : ""
+    return [`${who} decides by thresholds chosen on other rows: ${shown.join(", ")}${more}`]
+  })
+
 const seedsLine = ({ seeds }: ComparisonFacts): ReadonlyArray<string> => {
   const told = seeds?.metrics.find(({ metric }) => ["accuracy", "subset_accuracy", "mae"].includes(metric))
   if (told === undefined || seeds!.runs < 2) return []
@@ -158,6 +169,7 @@ export const renderComparison = (step: string, facts: Readonly<Record<string, un
     scores(comparison),
     deltaLine(comparison),
     ...rivalLine(comparison),
+    ...thresholdLines(comparison),
     ...fitLines(comparison),
     ...seedsLine(comparison),
     ...verdictLine(comparison)

@@ -15,6 +15,11 @@ export interface Head {
   readonly labels: ReadonlyArray<string>
   /** Probability with which an element in front of the classifier is dropped while training. */
   readonly dropout: number
+  /**
+   * From which probability on a label is predicted, by its name, where not by the highest score, or a half: chosen on validation rows
+   * when the model was exported. Absent in every model that training made.
+   */
+  readonly thresholds?: Readonly<Record<string, number>>
 }
 
 /** What a model is beside its tensors. Part of its content digest, so nothing volatile (time, path) may enter it. */

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from "@hone/core/Json"
 import { type BertConfig, parseBertConfig, UnsupportedConfig } from "@hone/nn/models/bert/config"
 import type { Pooling } from "../artifacts/manifest.ts"
+import type { Thresholds } from "../evaluate/decide.ts"
 import { meanPooledArchitecture } from "../export/architecture.ts"
 import { VALUE } from "../tensors/outputs.ts"
 
@@ -22,6 +23,8 @@ export interface Understood {
   readonly pooling: Pooling | null
   /** What that classifier is for, by `problem_type`; null where there is none. */
   readonly task: string | null
+  /** From which probability on labels are predicted, where `export` wrote it. */
+  readonly thresholds: Thresholds | null
 }
 
 export const supported =
@@ -52,6 +55,16 @@ const taskOf = ({ problem_type }: JsonObject): string =>
       ? "multi-label-classification"
       : "text-classification"
 
+/** `decision_thresholds`; null where there are none. Throws UnsupportedConfig for such that say nothing about these labels. */
+const thresholdsOf = (config: JsonObject, labels: ReadonlyArray<string> | null): Thresholds | null => {
+  const given = config["decision_thresholds"]
+  if (given === undefined || given === null || labels === null) return null
+  const isSound = ([label, value]: readonly [string, Json]) =>
+    labels.includes(label) && typeof value === "number" && value >= 0 && value <= 1
+  if (isObject(given) && Object.entries(given).every(isSound)) return given as Thresholds
+  throw new UnsupportedConfig("decision_thresholds", given, `probabilities of some of the labels ${labels.join(", ")}`)
+}
+
 const architectureOf = (config: JsonObject): string | undefined => {
   const named = config["architectures"]
   return Array.isArray(named) && typeof named[0] === "string" ? named[0] : undefined
@@ -72,7 +85,8 @@ export const readConfig = (text: string): Understood | Unsupported => {
     const task = named === null ? null : taskOf(config)
     // The one output of a regression has no name in Hugging Face's files, or a made-up one (LABEL_0).
     const labels = task === "text-regression" ? [VALUE] : named
-    return { family: "bert", bert, json: config, labels, pooling: pooling ?? null, task }
+    const thresholds = thresholdsOf(config, labels)
+    return { family: "bert", bert, json: config, labels, pooling: pooling ?? null, task, thresholds }
   } catch (cause) {
     if (cause instanceof UnsupportedConfig) return { problem: cause.message, hint: supported }
     if (cause instanceof SyntaxError)

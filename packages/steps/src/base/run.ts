@@ -21,10 +21,15 @@ const configOf = Effect.fnUntraced(function* (folder: string, spec: string): Eff
   return read
 })
 
-const headOf = ({ bert, labels, pooling }: Understood): Head | null =>
+const headOf = ({ bert, labels, pooling, thresholds }: Understood): Head | null =>
   labels === null || pooling === null
     ? null
-    : { pooling, labels, dropout: bert.classifier_dropout ?? bert.hidden_dropout_prob }
+    : {
+        pooling,
+        labels,
+        dropout: bert.classifier_dropout ?? bert.hidden_dropout_prob,
+        ...(thresholds === null ? {} : { thresholds })
+      }
 
 /** Copies a pre-trained model and its tokenizer into artifacts; weights are widened to float32, exactly. */
 export const run = Effect.fn("base.run")(function* (context: StageContext) {

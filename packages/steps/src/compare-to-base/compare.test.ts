@@ -140,6 +140,34 @@ describe("compare-to-base", () => {
     })
   )
 
+  it.effect("compares what thresholds decide, where an evaluation chose them", () =>
+    Effect.gen(function* () {
+      const base = yield* metrics(guesses(baseRight))
+      // From a half on nothing is pos. Half-way between 0.195 and 0.2 every neg row is right, and 475 of 500 that are pos.
+      const shy = (rows: ReadonlyArray<Guess>) => rows.map((guess) => ({ ...guess, pos: guess.pos / 2 }))
+      const right = (row: number) => row % 20 !== 0
+      const chosenOn = shy(guesses(right)).map((guess) => ({ ...guess, id: `v-${guess.id}` }))
+      const of = predictions({ model: shy(guesses(right)) })
+      const evaluated = (inputs: Record<string, InputArtifact>) =>
+        Effect.map(runStage(bench, evaluate, { stage: "metrics", inputs }), ({ outputs }) => outputs["metrics"]!)
+      const tuned = yield* evaluated({ predictions: of, thresholds_from: predictions({ model: chosenOn }) })
+      const facts = (yield* compare(base, tuned, {}, { "seeds@seed=1": tuned, "seeds@seed=2": tuned })).outputs[
+        "comparison"
+      ]!.facts as any
+      expect(facts.thresholds).toEqual({ base: null, tuned: { pos: expect.closeTo(0.1975, 6) } })
+      expect(facts.predictors.tuned.accuracy).toBeCloseTo(0.975, 12)
+      expect(facts.fixed - facts.broken).toBe(975 - 771)
+      expect(facts.seeds.metrics[0]).toMatchObject({ metric: "accuracy", sd: 0 })
+      expect(facts.seeds.metrics[0].mean).toBeCloseTo(0.975, 12)
+      const plain = (yield* compare(base, yield* evaluated({ predictions: of }))).outputs["comparison"]!.facts as any
+      expect(plain.thresholds).toEqual({ base: null, tuned: null })
+      expect(plain.predictors.tuned.accuracy).toBeLessThan(0.6)
+      // What hangs on probabilities alone is the same.
+      for (const metric of ["log_loss", "ece"])
+        expect(facts.predictors.tuned[metric]).toBe(plain.predictors.tuned[metric])
+    })
+  )
+
   it.effect("finds no difference between a model and itself", () =>
     Effect.gen(function* () {
       const same = yield* metrics(guesses(baseRight))

@@ -1,7 +1,9 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
 import { readTable } from "../arrow/reader.ts"
 import type { PredictionsLink } from "../evaluate/run-metrics.ts"
+import type { Thresholds } from "../evaluate/decide.ts"
 import { readScored, type Scored, takeScored, truthOf } from "../evaluate/scored.ts"
+import { takesThresholds, underThresholds } from "../evaluate/thresholds.ts"
 
 /** Everything that predicted the rows, in one order of rows: that of the base. */
 export interface Predictors {
@@ -11,21 +13,24 @@ export interface Predictors {
   readonly rivals: ReadonlyMap<string, Scored>
   /** How the base predicted: `probe` or `classifier`. */
   readonly baseHow: string | null
+  /** What decided where an evaluation chose thresholds; null where the highest score did, or a half. */
+  readonly thresholds: { readonly base: Thresholds | null; readonly tuned: Thresholds | null }
 }
 
 /**
- * The predictions behind two metrics artifacts, joined by `row_id` and by label name.
+ * The predictions behind two metrics artifacts, joined by `row_id` and by label name, as the thresholds of each evaluation decide them.
  * Fails by StageError `row_mismatch` where the rows are not the same, `label_mismatch` where their labels are not.
  */
 export const readPredictors = (context: StageContext): Predictors => {
   const [base, tuned] = [linked(context, "base"), linked(context, "tuned")]
-  const reference = modelOf(base)
+  const reference = decidedModel(base)
   const rivals = [...base.rivals, ...tuned.rivals]
   return {
     base: reference,
-    tuned: alignTo(reference, modelOf(tuned), "tuned"),
+    tuned: alignTo(reference, decidedModel(tuned), "tuned"),
     rivals: new Map(rivals.map(([name, scored]) => [name, alignTo(reference, scored, name)])),
-    baseHow: base.how
+    baseHow: base.how,
+    thresholds: { base: base.thresholds, tuned: tuned.thresholds }
   }
 }
 
@@ -33,10 +38,13 @@ interface Linked {
   readonly predictions: ReadonlyMap<string, Scored>
   readonly rivals: ReadonlyMap<string, Scored>
   readonly how: string | null
+  /** Chosen on validation rows by the evaluation. */
+  readonly thresholds: Thresholds | null
 }
 
 const linked = (context: StageContext, port: string): Linked => {
-  const metadata = readTable(context.inputs[port] as InputArtifact).schema.metadata
+  const artifact = context.inputs[port] as InputArtifact
+  const metadata = readTable(artifact).schema.metadata
   const read = (name: string): { readonly how: string | null; readonly scored: ReadonlyMap<string, Scored> } => {
     const text = metadata.get(`hone.${name}`)
     if (text === undefined) return { how: null, scored: new Map() }
@@ -44,12 +52,15 @@ const linked = (context: StageContext, port: string): Linked => {
     return { how, scored: readScored({ path: context.blobPath(blob), blob }, labels) }
   }
   const { how, scored } = read("predictions")
-  return { predictions: scored, rivals: read("rivals").scored, how }
+  const thresholds = (artifact.facts["thresholds"] ?? null) as Thresholds | null
+  return { predictions: scored, rivals: read("rivals").scored, how, thresholds }
 }
 
-const modelOf = ({ predictions }: Linked): Scored => {
+/** What the model says of the rows, by its thresholds where it has some. */
+const decidedModel = ({ predictions, thresholds }: Linked): Scored => {
   const model = predictions.get("model")
-  if (model !== undefined) return model
+  if (model !== undefined)
+    return thresholds !== null && takesThresholds(model, thresholds) ? underThresholds(model, thresholds) : model
   throw new StageError({
     code: "no_predictions",
     message: "the metrics are of no rows: there is nothing to compare",

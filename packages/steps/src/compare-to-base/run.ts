@@ -29,6 +29,7 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
   const facts: JsonObject = {
     rows: base.rowIds.length,
     base_how: predictors.baseHow,
+    thresholds: { ...predictors.thresholds },
     predictors: scoresOfAll(deltas),
     confidence: params.confidence,
     deltas: deltasAgainst(deltas, "base"),

@@ -1,4 +1,5 @@
 import type { InputArtifact } from "@hone/core/Stage"
+import type { Facts } from "@hone/core/Step"
 import { isHigherBetter, type ScalarName, scalarNames } from "../evaluate/scalarNames.ts"
 
 /** One metric over several trainings of one recipe. */
@@ -18,13 +19,17 @@ export const gathered = (inputs: Readonly<Record<string, InputArtifact>>, port: 
     .sort()
     .map((name) => inputs[name]!)
 
-/** Mean and spread of each metric of the model that all of the trainings have. */
+const valueOf = (facts: Facts, predictor: string, metric: ScalarName): number | undefined => {
+  const value = (facts[predictor] as Readonly<Record<string, unknown>> | undefined)?.[metric]
+  return typeof value === "number" ? value : undefined
+}
+
+/** Mean and spread of each metric of the model that all of the trainings have, as thresholds decide where they were chosen. */
 export const spreadOver = (runs: ReadonlyArray<InputArtifact>): ReadonlyArray<Spread> =>
   scalarNames.flatMap((metric) => {
-    const values = runs.flatMap(({ facts }) => {
-      const value = (facts["model"] as Readonly<Record<string, unknown>> | undefined)?.[metric]
-      return typeof value === "number" ? [value] : []
-    })
+    const values = runs.flatMap(
+      ({ facts }) => valueOf(facts, "model_thresholds", metric) ?? valueOf(facts, "model", metric) ?? []
+    )
     if (values.length === 0 || values.length < runs.length) return []
     const mean = values.reduce((sum, value) => sum + value / values.length, 0)
     const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)

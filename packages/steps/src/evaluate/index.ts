@@ -146,6 +146,10 @@ export const evaluate = makeStaged({
   outputs: {
     metrics: { kind: "metrics", description: "a row for each metric of each predictor" },
     predictions: { kind: "predictions", description: "the model's prediction of each row" },
+    decisions: {
+      kind: "predictions",
+      description: "the same rows as thresholds decide them; without rows unless `thresholds_from` is connected"
+    },
     rivals: {
       kind: "predictions",
       description: "the majority class's and the bag of words' predictions of the same rows"
@@ -153,7 +157,12 @@ export const evaluate = makeStaged({
   },
   main: "metrics",
   types: (context) => ({
-    outputs: { metrics: { kind: "metrics" }, predictions: { kind: "predictions" }, rivals: { kind: "predictions" } },
+    outputs: {
+      metrics: { kind: "metrics" },
+      predictions: { kind: "predictions" },
+      decisions: { kind: "predictions" },
+      rivals: { kind: "predictions" }
+    },
     faults: [...fitFaults(context), ...labelFaults(context), ...sliceFaults(context)]
   }),
   stages: [
@@ -218,7 +227,10 @@ export const evaluate = makeStaged({
         rivals: { from: { stage: "rivals", output: "rivals" } },
         thresholds_from: { from: { port: "thresholds_from" } }
       },
-      outputs: { metrics: { kind: "metrics", description: "a row for each metric of each predictor" } },
+      outputs: {
+        metrics: { kind: "metrics", description: "a row for each metric of each predictor" },
+        decisions: { kind: "predictions", description: "the model's rows as thresholds decide them" }
+      },
       module: "steps/evaluate/run-metrics",
       run: () => import("./run-metrics.ts")
     }

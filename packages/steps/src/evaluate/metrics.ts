@@ -4,6 +4,7 @@ import { labelScores, severalF1, severalLosses } from "../statistics/multilabel.
 import { calibrationError, meanOver, rowLosses } from "../statistics/probability.ts"
 import { areaUnderRoc, averagePrecision, rankingOf } from "../statistics/ranking.ts"
 import { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearman } from "../statistics/regression.ts"
+import { highest } from "./decide.ts"
 import type { metricNames } from "./params.ts"
 import type { Slice } from "./slices.ts"
 import { type ScalarName, scalarsOf } from "./scalarNames.ts"
@@ -65,7 +66,11 @@ const classMetric = (metric: ScalarName, scored: ScoredClasses): MetricOfRows =>
       return (rows) => meanOver(losses, rows)
     }
     case "ece": {
-      const [confidences, right] = [scoresOf(scored, predicted), rightOf(scored)]
+      // Of the class that scores highest, whatever a threshold decides: calibration is about probabilities alone.
+      const likeliest = labels.map((_, row) =>
+        highest(scored.scores.subarray(row * names.length, (row + 1) * names.length))
+      )
+      const [confidences, right] = [scoresOf(scored, likeliest), rightOf({ ...scored, predicted: likeliest })]
       return (rows) => calibrationError(confidences, right, 15, rows)
     }
     default:

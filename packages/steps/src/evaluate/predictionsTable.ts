@@ -11,6 +11,7 @@ import {
 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
 import type { Targets } from "../tensors/targets.ts"
+import { decide, type Thresholds } from "./decide.ts"
 
 /** Rows that were predicted, with their true classes. */
 export interface PredictedRows {
@@ -28,14 +29,14 @@ export interface Predictions {
   readonly labels: ReadonlyArray<string>
   /** Each predictor's probabilities, or the numbers that it predicts, float32 [rows, labels]. */
   readonly predictors: ReadonlyArray<{ readonly name: string; readonly scores: Float32Array }>
+  /** What decides instead of the highest score, or of a half. */
+  readonly thresholds?: Thresholds | undefined
   readonly facts?: JsonObject
 }
 
-/**
- * Writes a predictions artifact, a batch of rows for each predictor. Predicted is the class of the highest score, the first of equals; of several labels
- * those with a probability of a half or more.
- */
-export const writePredictions = ({ facts, file, folder, labels, predictors, rows }: Predictions): OutputArtifact => {
+/** Writes a predictions artifact, a batch of rows for each predictor. What is predicted follows from the scores: see `decide`. */
+export const writePredictions = (given: Predictions): OutputArtifact => {
+  const { facts, file, folder, labels, predictors, rows, thresholds } = given
   // The order of the scores is content: a dictionary's is not, and facts are none.
   const writer = new TableWriter(folder, file, { metadata: { "hone.labels": JSON.stringify(labels) } })
   const dictionary = labelDictionary(labels)
@@ -45,7 +46,7 @@ export const writePredictions = ({ facts, file, folder, labels, predictors, rows
       writer.write({
         row_id: utf8(kept.rowIds),
         text: utf8(kept.texts),
-        ...said(kept, dictionary, scores),
+        ...said(kept, dictionary, scores, thresholds),
         predictor: utf8(kept.rowIds.map(() => name))
       })
     }
@@ -54,6 +55,7 @@ export const writePredictions = ({ facts, file, folder, labels, predictors, rows
         labels,
         rows: predictors.length > 0 ? rows.rowIds.length : 0,
         predictors: predictors.map(({ name }) => name),
+        thresholds: thresholds ?? null,
         ...facts
       }
     })
@@ -63,11 +65,13 @@ export const writePredictions = ({ facts, file, folder, labels, predictors, rows
   }
 }
 
-/** A label is predicted from this probability on. */
-const THRESHOLD = 0.5
-
 /** The columns of what is true and what was predicted. */
-const said = ({ rowIds, targets }: PredictedRows, dictionary: LabelDictionary, scores: Float32Array) => {
+const said = (
+  { rowIds, targets }: PredictedRows,
+  dictionary: LabelDictionary,
+  scores: Float32Array,
+  thresholds: Thresholds | undefined
+) => {
   const { names: labels } = dictionary
   const width = labels.length
   const lists = () =>
@@ -75,18 +79,21 @@ const said = ({ rowIds, targets }: PredictedRows, dictionary: LabelDictionary, s
       scores,
       Int32Array.from({ length: rowIds.length + 1 }, (_, row) => row * width)
     )
+  const decided = () =>
+    rowIds.map((_, row) =>
+      decide(targets.kind, labels, scores.subarray(row * width, (row + 1) * width), thresholds).map((at) => labels[at]!)
+    )
   switch (targets.kind) {
     case "value":
       return { label: float64(targets.values), predicted: float64(Float64Array.from(scores)) }
     case "several": {
-      const namesFrom = (values: Float32Array, least: number) =>
-        listUtf8(rowIds.map((_, row) => labels.filter((__, at) => values[row * width + at]! >= least)))
-      return { label: namesFrom(targets.values, 1), predicted: namesFrom(scores, THRESHOLD), scores: lists() }
+      const holding = rowIds.map((_, row) => labels.filter((__, at) => targets.values[row * width + at] === 1))
+      return { label: listUtf8(holding), predicted: listUtf8(decided()), scores: lists() }
     }
     case "classes":
       return {
         label: labelColumn(targets.classes, dictionary),
-        predicted: utf8(rowIds.map((_, row) => labels[highest(scores, row, width)]!)),
+        predicted: utf8(decided().map(([name]) => name!)),
         scores: lists()
       }
   }
@@ -105,11 +112,3 @@ const emptyLike = ({ targets }: PredictedRows): PredictedRows => {
 }
 
 const nobody = { name: "", scores: new Float32Array(0) }
-
-const highest = (scores: Float32Array, row: number, width: number): number => {
-  let best = 0
-  for (let index = 1; index < width; index++) {
-    if (scores[row * width + index]! > scores[row * width + best]!) best = index
-  }
-  return best
-}

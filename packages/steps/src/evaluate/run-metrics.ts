@@ -5,11 +5,13 @@ import { float64, int32, nullableFloat64, nullableUtf8, utf8 } from "../arrow/co
 import { readTable, strings } from "../arrow/reader.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
+import type { Thresholds } from "./decide.ts"
 import { type MetricRow, metricRows, sliceRows } from "./metrics.ts"
 import type { EvaluateParams } from "./params.ts"
-import { readScored, type Scored, type ScoredClasses, type ScoredSeveral } from "./scored.ts"
+import { readScored, type ScoredClasses, type ScoredSeveral, targetsOf } from "./scored.ts"
 import { type Slice, slicesOf } from "./slices.ts"
-import { chosenThresholds, type Thresholds, underThresholds } from "./thresholds.ts"
+import { writePredictions } from "./predictionsTable.ts"
+import { chosenThresholds, takesThresholds, underThresholds } from "./thresholds.ts"
 
 /** Metrics of the model and of its rivals, from their predictions alone. */
 export const run = Effect.fn("evaluate.metrics")(function* (context: StageContext) {
@@ -31,63 +33,114 @@ const computeMetrics = (context: StageContext, params: EvaluateParams): StageRes
       ...slices.flatMap((slice) => sliceRows(predictor, scored, slice, params.metrics, resampling))
     ])
   )
-  const thresholded = thresholdRows(context, params)
-  rows.push(...thresholded.rows)
+  const { decided, warnings } = decisionsOf(context)
+  if (decided !== undefined) rows.push(...thresholdRows(decided, params, context.seed))
   const output = writeTable(context.folder, "metrics.arrow", columnsOf(rows), {
     metadata: Object.fromEntries(
       given.map(({ artifact, source }) => [`hone.${source}`, JSON.stringify(linkTo(artifact))])
     ),
     // Other predictions with equal metrics are other content: what reads them through this artifact must run again.
     contentMetadata: Object.fromEntries(given.map(({ artifact, source }) => [source, artifact.content])),
-    facts: factsOf(rows, given[0]!.artifact),
+    facts: {
+      ...factsOf(rows, given[0]!.artifact),
+      model_digest: modelBehind(given[0]!.artifact),
+      thresholds: decided?.thresholds ?? null
+    },
     links: given.map(({ artifact }) => artifact.blob)
   })
-  return { outputs: { metrics: output }, counts: { metrics: rows.length }, warnings: thresholded.warnings }
+  const decisions = writeDecisions(context, decided)
+  return { outputs: { metrics: output, decisions }, counts: { metrics: rows.length }, warnings }
 }
 
 /** Metrics that hang on where a label begins to be predicted. */
-const decided = ["accuracy", "f1_macro", "f1_micro", "f1_weighted", "mcc", "subset_accuracy", "per_class", "confusion"]
+const decidedMetrics = [
+  "accuracy",
+  "f1_macro",
+  "f1_micro",
+  "f1_weighted",
+  "mcc",
+  "subset_accuracy",
+  "per_class",
+  "confusion"
+]
 
-/** The model under thresholds chosen on validation rows: a predictor of its own, and the thresholds as metrics of their labels. */
-const thresholdRows = (context: StageContext, params: EvaluateParams) => {
-  const none = { rows: [] as ReadonlyArray<MetricRow>, warnings: [] as ReadonlyArray<string> }
-  const validation = context.inputs["thresholds_from"]
-  if (validation === undefined) return none
-  const [chosenOn, scored] = [modelOf(validation), modelOf(context.inputs["predictions"]!)]
-  if (chosenOn === undefined || scored === undefined)
-    return { ...none, warnings: ["no rows to choose thresholds on, or to try them on"] }
+/** The model's rows under thresholds that other rows chose. */
+interface Decided {
+  readonly thresholds: Thresholds
+  /** How many rows chose them. */
+  readonly chosenOn: number
+  readonly scored: ScoredClasses | ScoredSeveral
+}
+
+interface Decisions {
+  /** Undefined where no thresholds were asked for, or none are to be had. */
+  readonly decided: Decided | undefined
+  readonly warnings: ReadonlyArray<string>
+}
+
+const decisionsOf = ({ inputs }: StageContext): Decisions => {
+  const validation = inputs["thresholds_from"]
+  const predictions = inputs["predictions"]!
+  const none = (...warnings: ReadonlyArray<string>) => ({ decided: undefined, warnings })
+  if (validation === undefined) return none()
+  if (modelBehind(validation) !== modelBehind(predictions)) throw ofAnotherModel
+  const [chosenOn, scored] = [modelOf(validation), modelOf(predictions)]
+  if (chosenOn === undefined || scored === undefined) return none("no rows to choose thresholds on, or to try them on")
   const seen = new Set(chosenOn.rowIds)
   if (scored.rowIds.some((rowId) => seen.has(rowId))) throw judgedOnThemselves
   const thresholds = chosenThresholds(chosenOn)
   if (thresholds === null || !takesThresholds(scored, thresholds))
-    return {
-      ...none,
-      warnings: ["thresholds are for two classes or several labels, the same on both sides: none were chosen"]
-    }
+    return none("thresholds are for two classes or several labels, the same on both sides: none were chosen")
+  const decided = { thresholds, chosenOn: chosenOn.rowIds.length, scored: underThresholds(scored, thresholds) }
+  return { decided, warnings: [] }
+}
+
+/** A predictor of its own, and the thresholds as metrics of their labels. */
+const thresholdRows = (
+  { chosenOn, scored, thresholds }: Decided,
+  { confidence, metrics, resamples }: EvaluateParams,
+  seed: number
+): ReadonlyArray<MetricRow> => {
   const predictor = "model_thresholds"
-  const wanted = params.metrics.filter((metric) => decided.includes(metric))
-  const chosen = [...thresholds].map(([name, value]) => ({
+  const wanted = metrics.filter((metric) => decidedMetrics.includes(metric))
+  const chosen = Object.entries(thresholds).map(([name, value]) => ({
     predictor,
     metric: "threshold",
     class: name,
     predicted: null,
     value,
     slice: null,
-    rows: chosenOn.rowIds.length,
+    rows: chosenOn,
     low: null,
     high: null
   }))
-  const telling = { resamples: params.resamples, confidence: params.confidence, seed: context.seed }
-  return { ...none, rows: [...metricRows(predictor, underThresholds(scored, thresholds), wanted, telling), ...chosen] }
+  return [...metricRows(predictor, scored, wanted, { resamples, confidence, seed }), ...chosen]
+}
+
+/** The model's predictions with what the thresholds decide; without rows where there are none. */
+const writeDecisions = ({ folder, inputs }: StageContext, decided: Decided | undefined) => {
+  const place = { folder, file: "decisions.arrow", facts: { model: modelBehind(inputs["predictions"]!) } }
+  if (decided === undefined) {
+    const nothing = { rowIds: [], texts: [], targets: { kind: "classes", classes: new Int32Array(0) } } as const
+    return writePredictions({ ...place, rows: nothing, labels: [], predictors: [] })
+  }
+  const { scored, thresholds } = decided
+  const { names: labels, rowIds, scores, texts } = scored
+  const rows = { rowIds, texts, targets: targetsOf(scored) }
+  return writePredictions({ ...place, rows, labels, predictors: [{ name: "model", scores }], thresholds })
 }
 
 const modelOf = (artifact: InputArtifact) => readScored(artifact, scoreOrder(artifact)).get("model")
 
-const takesThresholds = (scored: Scored, thresholds: Thresholds): scored is ScoredClasses | ScoredSeveral => {
-  if (scored.kind === "value") return false
-  const isKnown = [...thresholds.keys()].every((name) => scored.names.includes(name))
-  return isKnown && (scored.kind === "several" || (scored.names.length === 2 && thresholds.size === 1))
-}
+/** Content digest of the model that predicted. */
+const modelBehind = ({ facts }: InputArtifact): string | null =>
+  typeof facts["model"] === "string" ? facts["model"] : null
+
+const ofAnotherModel = new StageError({
+  code: "thresholds_of_another_model",
+  message: "the predictions at `thresholds_from` are another model's: its probabilities say nothing about this one's",
+  hint: "evaluate the validation rows with the same model, and connect those predictions"
+})
 
 const judgedOnThemselves = new StageError({
   code: "thresholds_on_test_rows",

@@ -34,7 +34,8 @@ export const run = Effect.fn("evaluate.predictions")(function* (context: StageCo
       rows: { rowIds: rows.rowIds, texts: shownTexts(rows.table), targets },
       labels: made.labels,
       predictors: [{ name: "model", scores: made.scores }],
-      facts: { how: head === null ? "probe" : "classifier" }
+      thresholds: head?.thresholds,
+      facts: { how: head === null ? "probe" : "classifier", model: context.inputs["model"]!.content }
     })
   )
   const result: StageResult = {

@@ -3,6 +3,7 @@ import { typeName } from "../arrow/digest.ts"
 import { float32Lists, float64s, labelColumn, readTable, strings, textLists } from "../arrow/reader.ts"
 import { exactRows } from "../statistics/multilabel.ts"
 import { targetKindOf } from "../tensors/outputs.ts"
+import type { Targets } from "../tensors/targets.ts"
 
 interface ScoredRows {
   readonly rowIds: ReadonlyArray<string>
@@ -152,6 +153,12 @@ const takeWide =
     rows.forEach((row, at) => taken.set(values.subarray(row * width, (row + 1) * width), at * width))
     return taken
   }
+
+/** What is true of the rows, classes and labels as places among `names`. */
+export const targetsOf = (scored: ScoredClasses | ScoredSeveral): Targets =>
+  scored.kind === "classes"
+    ? { kind: "classes", classes: scored.labels }
+    : { kind: "several", values: Float32Array.from(scored.truth), labels: scored.names.length }
 
 /** [N] 1 where a row was predicted right: its class, or every one of its labels. A number is neither right nor wrong: empty. */
 export const rightOf = (scored: Scored): Uint8Array => {

@@ -1,7 +1,5 @@
+import { decide, type Thresholds } from "./decide.ts"
 import type { Scored, ScoredClasses, ScoredSeveral } from "./scored.ts"
-
-/** From which probability on each label is predicted: all labels of a row that may have several, or the second of two classes. */
-export type Thresholds = ReadonlyMap<string, number>
 
 /**
  * The threshold with the highest F1 on these rows, half-way between two scores; the highest of equals. 0.5 where no row is true.
@@ -27,35 +25,37 @@ export const bestThreshold = (truth: ArrayLike<number>, scores: ArrayLike<number
 const column = (values: ArrayLike<number>, width: number, at: number): Array<number> =>
   Array.from({ length: values.length / width }, (_, row) => values[row * width + at]!)
 
-/** Thresholds chosen on these rows; null for numbers and for more than two classes, which have none. */
+/** Thresholds chosen on these rows: of each of several labels, of the second of two classes by name; null where there are none. */
 export const chosenThresholds = (scored: Scored): Thresholds | null => {
   if (scored.kind === "value" || scored.rowIds.length === 0) return null
   const { names, scores } = scored
   if (scored.kind === "several") {
     const of = (values: ArrayLike<number>, at: number) => column(values, names.length, at)
-    return new Map(names.map((name, at) => [name, bestThreshold(of(scored.truth, at), of(scores, at))]))
+    return Object.fromEntries(names.map((name, at) => [name, bestThreshold(of(scored.truth, at), of(scores, at))]))
   }
   if (names.length !== 2) return null
-  return new Map([[names[1]!, bestThreshold(scored.labels, column(scores, 2, 1))]])
+  return Object.fromEntries([[names[1]!, bestThreshold(scored.labels, column(scores, 2, 1))]])
 }
 
-/** The same rows with what the thresholds make of the scores; a label without a threshold keeps its predictions. */
+/** Whether rows are of a kind, and have the labels, that the thresholds are for. */
+export const takesThresholds = (scored: Scored, thresholds: Thresholds): scored is ScoredClasses | ScoredSeveral => {
+  if (scored.kind === "value") return false
+  const named = Object.keys(thresholds)
+  const isKnown = named.every((name) => scored.names.includes(name))
+  return isKnown && (scored.kind === "several" || (scored.names.length === 2 && named.length === 1))
+}
+
+/** The same rows with what the thresholds make of the scores. */
 export const underThresholds = (
   scored: ScoredClasses | ScoredSeveral,
   thresholds: Thresholds
 ): ScoredClasses | ScoredSeveral => {
-  const { names, scores } = scored
-  if (scored.kind === "classes") {
-    const [positive] = thresholds.keys()
-    const at = names.indexOf(positive!)
-    const predicted = column(scores, names.length, at).map((score) =>
-      score >= thresholds.get(positive!)! ? at : 1 - at
-    )
-    return { ...scored, predicted: Int32Array.from(predicted) }
-  }
-  const predicted = scored.predicted.map((said, place) => {
-    const threshold = thresholds.get(names[place % names.length]!)
-    return threshold === undefined ? said : Number(scores[place]! >= threshold)
-  })
+  const { kind, names, rowIds, scores } = scored
+  const decided = rowIds.map((_, row) =>
+    decide(kind, names, scores.subarray(row * names.length, (row + 1) * names.length), thresholds)
+  )
+  if (kind === "classes") return { ...scored, predicted: Int32Array.from(decided, ([place]) => place!) }
+  const predicted = new Uint8Array(rowIds.length * names.length)
+  decided.forEach((places, row) => places.forEach((at) => (predicted[row * names.length + at] = 1)))
   return { ...scored, predicted }
 }

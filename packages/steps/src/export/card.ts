@@ -24,6 +24,7 @@ export const modelCard = (contents: CardContents): string =>
     contents.params.description ?? summary(contents),
     section("Use", usage(contents)),
     section("Labels", labelTable(contents)),
+    section("Decisions", decisions(contents)),
     section("Results", results(contents)),
     section("Where it comes from", origins(contents)),
     section("How to reproduce", reproduction)
@@ -104,6 +105,31 @@ const usage = (contents: CardContents): string => {
   return [code.join("\n"), ...(isMean(contents) ? [note] : [])].join("\n\n")
 }
 
+/** From where labels hold, where that was chosen, and the Python that goes on from the scores under Use. */
+const decisions = ({ manifest }: CardContents): string => {
+  const { thresholds } = headOf(manifest)
+  if (thresholds === undefined) return ""
+  const entries = Object.entries(thresholds)
+  const rows = entries.map(([label, threshold]) => [label, threshold.toPrecision(4)])
+  const intro =
+    "A label is predicted from these probabilities on: they gave the highest F1 on validation rows. `decision_thresholds` in `config.json` has them in full; transformers does not apply them by itself."
+  const several = manifest.task === "multi-label-classification"
+  const [[named] = [""]] = entries
+  const code = several
+    ? [
+        "thresholds = torch.tensor([model.config.decision_thresholds[label] for label in model.config.id2label.values()])",
+        "holds = scores >= thresholds  # [rows, labels]"
+      ]
+    : [
+        `label, threshold = ${JSON.stringify(named)}, model.config.decision_thresholds[${JSON.stringify(named)}]`,
+        "index = model.config.label2id[label]",
+        "predicted = torch.where(scores[:, index] >= threshold, index, 1 - index)"
+      ]
+  const other = several ? [] : ["The other class is predicted below."]
+  const python = ["```python", ...code, "```"].join("\n")
+  return [intro, table(["label", "probability from which on"], rows), ...other, python].join("\n\n")
+}
+
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -124,6 +150,7 @@ const labelTable = ({ manifest, train }: CardContents): string => {
 
 const predictorTitles: Readonly<Record<string, string>> = {
   model: "this model",
+  model_thresholds: "this model, by its thresholds",
   tuned: "this model",
   base: "the base",
   bag_of_words: "bag of words (TF-IDF and logistic regression)",

@@ -5,7 +5,14 @@ import { meanPooledArchitecture } from "./architecture.ts"
 import { modelingModule } from "./modelingHone.ts"
 
 /** What a base's config.json says of other weights than these: where it was copied from, which dtype it was saved in. */
-const foreign = ["_name_or_path", "architectures", "auto_map", "torch_dtype", "transformers_version"]
+const foreign = [
+  "_name_or_path",
+  "architectures",
+  "auto_map",
+  "decision_thresholds",
+  "torch_dtype",
+  "transformers_version"
+]
 
 /** transformers' word for the loss that a classifier's logits stand for. */
 const problemTypes: Readonly<Record<string, string>> = {
@@ -30,10 +37,10 @@ export const headOf = ({ head }: ModelManifest): Head => {
 /**
  * config.json of an exported classifier. A head on BERT's pooler is transformers' BertForSequenceClassification. One on the mean of
  * the last hidden states is a class of its own: `auto_map` names the file that defines it, `classifier_pooling` (ModernBERT's word)
- * says what it reads.
+ * says what it reads. `decision_thresholds` is Hone's word: transformers keeps it in `model.config` and decides nothing by it.
  */
 export const exportConfig = (manifest: ModelManifest): Record<string, Json> => {
-  const { dropout, labels, pooling } = headOf(manifest)
+  const { dropout, labels, pooling, thresholds } = headOf(manifest)
   const kept = Object.entries(manifest.config).filter(([key]) => !foreign.includes(key))
   return {
     ...Object.fromEntries(kept),
@@ -43,6 +50,7 @@ export const exportConfig = (manifest: ModelManifest): Record<string, Json> => {
       : {}),
     classifier_dropout: dropout,
     classifier_pooling: pooling,
+    ...(thresholds === undefined ? {} : { decision_thresholds: thresholds }),
     dtype: "float32",
     id2label: Object.fromEntries(labels.map((label, index) => [String(index), label])),
     label2id: Object.fromEntries(labels.map((label, index) => [label, index])),

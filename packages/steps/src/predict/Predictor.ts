@@ -3,6 +3,7 @@ import { parseBertConfig } from "@hone/nn"
 import { Effect } from "effect"
 import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
+import type { Thresholds } from "../evaluate/decide.ts"
 import { openClassifier } from "../evaluate/predict.ts"
 import { readTokenizerFiles } from "../export/tokenizerFiles.ts"
 import { stageEngine } from "../tensors/engine.ts"
@@ -35,6 +36,8 @@ export interface PredictedTexts {
 export interface Predictor {
   readonly kind: TargetKind
   readonly labels: ReadonlyArray<string>
+  /** From which probability on labels are predicted; undefined where the highest score decides, or a half. */
+  readonly thresholds: Thresholds | undefined
   /** Fails by StageError `too_long` under truncate: fail. */
   readonly predict: (rows: ReadonlyArray<Texts>) => Effect.Effect<PredictedTexts, StageError>
 }
@@ -49,6 +52,8 @@ export interface PredictorOptions {
   readonly blobPath: StageContext["blobPath"]
   /** Rows in a forward pass. */
   readonly batch_size: number
+  /** Thresholds that an evaluation chose. Left out: those that the model brings, if any. */
+  readonly thresholds?: Thresholds | undefined
 }
 
 /**
@@ -76,6 +81,7 @@ export const openPredictor = Effect.fnUntraced(function* (options: PredictorOpti
   const predictor: Predictor = {
     kind,
     labels: head.labels,
+    thresholds: options.thresholds ?? head.thresholds,
     predict: Effect.fnUntraced(function* (rows) {
       const { fates, fitted } = yield* attempt(() => encode(texts, options.tokenizing, rows))
       const kept = fitted.flatMap((row) => row ?? [])

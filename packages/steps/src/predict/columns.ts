@@ -1,3 +1,4 @@
+import { decide, type Thresholds } from "../evaluate/decide.ts"
 import type { TargetKind } from "../tensors/outputs.ts"
 
 /** Rows with their predictions, as a file of them has them. All arrays have an element for each row. */
@@ -10,28 +11,10 @@ export interface PredictedRows {
   readonly texts: ReadonlyArray<{ readonly name: string; readonly values: ReadonlyArray<string | null> }>
   readonly kind: TargetKind
   readonly labels: ReadonlyArray<string>
+  /** What decides instead of the highest score, or of a half. */
+  readonly thresholds?: Thresholds | undefined
   /** The probability of each label, or the number of a regression; null for a row without a prediction. */
   readonly scores: ReadonlyArray<Float32Array | null>
-}
-
-/** Of several labels, those from this probability on hold, as in `evaluate`. */
-const THRESHOLD = 0.5
-
-/** The class of the highest score, the first of equals, as `evaluate` predicts. */
-const highest = (scores: Float32Array): number => {
-  let best = 0
-  for (let at = 1; at < scores.length; at++) if (scores[at]! > scores[best]!) best = at
-  return best
-}
-
-/** The labels that a row is given: one class, or those that hold; none by a regression. */
-export const labelsGiven = (
-  kind: TargetKind,
-  labels: ReadonlyArray<string>,
-  scores: Float32Array
-): ReadonlyArray<string> => {
-  if (kind === "value") return []
-  return kind === "classes" ? [labels[highest(scores)]!] : labels.filter((_, at) => scores[at]! >= THRESHOLD)
 }
 
 /** A column of a table file. Lists are JSON text there, which `ingest` reads as lists. */
@@ -76,7 +59,7 @@ export const columnsOf = (rows: PredictedRows): ReadonlyArray<TableColumn> => [
   ...said(rows)
 ]
 
-const said = ({ kind, labels, scores }: PredictedRows): ReadonlyArray<TableColumn> => {
+const said = ({ kind, labels, scores, thresholds }: PredictedRows): ReadonlyArray<TableColumn> => {
   const number = (name: string, of: (row: Float32Array) => number): TableColumn => ({
     name,
     type: "number",
@@ -84,13 +67,17 @@ const said = ({ kind, labels, scores }: PredictedRows): ReadonlyArray<TableColum
     values: scores.map((row) => (row === null ? null : of(row)))
   })
   if (kind === "value") return [number("predicted", (row) => row[0]!)]
-  const given = scores.map((row) => (row === null ? null : labelsGiven(kind, labels, row)))
+  const given = scores.map((row) => (row === null ? null : decide(kind, labels, row, thresholds)))
   const each = labels.map((label, at) => number(`${SCORE}${label}`, (row) => row[at]!))
-  if (kind === "several") return [{ name: "predicted", type: "list", nullable: true, values: given }, ...each]
-  const predicted = given.map((names) => names?.[0] ?? null)
+  if (kind === "several") {
+    const names = given.map((places) => places?.map((at) => labels[at]!) ?? null)
+    return [{ name: "predicted", type: "list", nullable: true, values: names }, ...each]
+  }
+  const values = scores.map((row, at) => (row === null ? null : row[given[at]![0]!]!))
+  const predicted = given.map((places) => (places === null ? null : labels[places[0]!]!))
   return [
     { name: "predicted", type: "text", nullable: true, values: predicted },
-    number("score", (row) => row[highest(row)]!),
+    { name: "score", type: "number", nullable: true, values },
     ...each
   ]
 }

@@ -2,9 +2,9 @@ import { suggest } from "@hone/core/file/Suggest"
 import { StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { attempt } from "../attempt.ts"
+import { decide } from "../evaluate/decide.ts"
 import { asText } from "../ingest/mapRow.ts"
 import type { SourceRow } from "../ingest/readers.ts"
-import { labelsGiven } from "./columns.ts"
 import { type PredictInput, type Reading, rowsOf } from "./input.ts"
 import type { Fate, Predictor } from "./Predictor.ts"
 import type { Sink } from "./sinks.ts"
@@ -72,6 +72,7 @@ const predictAll = Effect.fnUntraced(function* (work: PredictWork) {
         texts: work.withText ? work.texts.map(({ name }, at) => ({ name, values: texts.map((row) => row[at]!) })) : [],
         kind: work.predictor.kind,
         labels: work.predictor.labels,
+        thresholds: work.predictor.thresholds,
         scores
       })
     )
@@ -154,11 +155,11 @@ class Counts {
   }
 
   add(fates: ReadonlyArray<Fate>, scores: ReadonlyArray<Float32Array | null>): void {
-    const { kind, labels } = this.#predictor
+    const { kind, labels, thresholds } = this.#predictor
     for (const fate of fates) this.#fates[fate]++
     for (const row of scores) {
-      for (const label of row === null ? [] : labelsGiven(kind, labels, row)) {
-        this.#predicted.set(label, this.#predicted.get(label)! + 1)
+      for (const at of row === null ? [] : decide(kind, labels, row, thresholds)) {
+        this.#predicted.set(labels[at]!, this.#predicted.get(labels[at]!)! + 1)
       }
     }
   }

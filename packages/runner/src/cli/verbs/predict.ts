@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs"
 import { extname } from "node:path"
-import type { OutputRef, PipelineStep } from "@hone/core/Pipeline"
-import type { InputArtifact } from "@hone/core/Stage"
+import type { OutputRef, Pipeline, PipelineStep } from "@hone/core/Pipeline"
+import type { InputArtifact, OutputArtifact } from "@hone/core/Stage"
 import { Clock, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { EngineMissing, readEngine } from "../../engine/EngineFile.ts"
@@ -52,11 +52,32 @@ const placeFault = ({ force, input, output }: Asked): Refusal | undefined => {
     : undefined
 }
 
-/** Where the model and its kind of rows come from: a train step has both, an evaluate step reads them. */
-const readBy = (step: PipelineStep): { readonly model: OutputRef; readonly rows: OutputRef } =>
-  step.definition.kind === "train"
-    ? { model: { step: step.name, output: "model" }, rows: step.inputs["train"]! }
-    : { model: step.inputs["model"]!, rows: step.inputs["rows"]! }
+interface ReadBy {
+  readonly model: OutputRef
+  /** Rows such as are to be predicted; undefined where nothing says which. */
+  readonly rows: OutputRef | undefined
+  /** The evaluation that may have chosen thresholds. */
+  readonly metrics: OutputRef | undefined
+}
+
+/** Where the model, its kind of rows and its thresholds come from: a train step has the first two, others read all of them. */
+const readBy = (pipeline: Pipeline, step: PipelineStep): ReadBy => {
+  const { inputs, name } = step
+  switch (step.definition.kind) {
+    case "train":
+      return { model: { step: name, output: "model" }, rows: inputs["train"], metrics: undefined }
+    case "evaluate":
+      return { model: inputs["model"]!, rows: inputs["rows"], metrics: { step: name, output: "metrics" } }
+    default: {
+      const evaluation = pipeline.steps.find(({ name }) => name === inputs["metrics"]?.step)
+      return {
+        model: inputs["model"]!,
+        rows: inputs["train"] ?? evaluation?.inputs["rows"],
+        metrics: inputs["metrics"]
+      }
+    }
+  }
+}
 
 interface Behind {
   readonly model: InputArtifact
@@ -64,6 +85,8 @@ interface Behind {
   readonly tokenize: PipelineStep
   readonly max_length: number
   readonly task: string
+  /** Chosen by the evaluation that was named, or that the export reads. */
+  readonly thresholds: Readonly<Record<string, number>> | undefined
   /** The params of the step that read the rows; undefined where no `ingest` stands behind them. */
   readonly ingest: Record<string, any> | undefined
 }
@@ -75,9 +98,9 @@ const absent = (what: string, file: string): Refusal => ({
 
 /** The artifacts and steps that predicting goes by. */
 const behind = ({ folder, pipeline, planned }: Loaded, step: PipelineStep, file: string): Behind | Refusal => {
-  const { model, rows } = readBy(step)
-  const tokenize = nearest(pipeline, rows, "tokenize")
-  if (tokenize === undefined)
+  const { metrics, model, rows } = readBy(pipeline, step)
+  const tokenize = rows === undefined ? undefined : nearest(pipeline, rows, "tokenize")
+  if (rows === undefined || tokenize === undefined)
     return {
       message: `no tokenize step stands behind \`${step.name}\``,
       hint: "predict goes by the tokenize step of the pipeline"
@@ -93,9 +116,22 @@ const behind = ({ folder, pipeline, planned }: Loaded, step: PipelineStep, file:
     tokenize,
     max_length: Number(tokens.facts["max_length"]),
     task: String(tokens.facts["task"] ?? "text-classification"),
+    thresholds: thresholdsOf(artifactOf(planned, metrics)),
     ingest: nearest(pipeline, rows, "ingest")?.params
   }
 }
+
+const thresholdsOf = (metrics: OutputArtifact | undefined): Behind["thresholds"] =>
+  (metrics?.facts["thresholds"] ?? undefined) as Behind["thresholds"]
+
+/** Evaluations of a train step's model that chose thresholds, which its name alone does not bring along. */
+const thresholdsBeside = ({ pipeline, planned }: Loaded, step: PipelineStep): ReadonlyArray<string> =>
+  step.definition.kind !== "train"
+    ? []
+    : pipeline.steps.flatMap(({ definition, inputs, name }) => {
+        if (definition.kind !== "evaluate" || inputs["model"]?.step !== step.name) return []
+        return thresholdsOf(artifactOf(planned, { step: name, output: "metrics" })) === undefined ? [] : [name]
+      })
 
 /** The texts of a row by their names in the pipeline, and the columns that hold them: as `--text` says, else as ingest has it. */
 const textsOf = (
@@ -177,12 +213,12 @@ export const predictVerb = Command.make(
   Effect.fn("hone predict")(function* (flags) {
     const { batchSize, file, force, id, input, json, output, set, step: name, text, withText } = flags
     const loaded = yield* loadPlan({ file, sets: set, json: false })
-    const kinds = ["train", "evaluate"]
+    const kinds = ["train", "evaluate", "export"]
     const step = yield* finishedStep(loaded, {
       file,
       step: name,
       kinds,
-      why: "what predicts is the model of a train or an evaluate step",
+      why: "what predicts is the model of a train, an evaluate or an export step",
       json: false
     })
     const fault = placeFault({ input, output, force })
@@ -209,7 +245,8 @@ export const predictVerb = Command.make(
         pairs: texts.length === 2,
         engine,
         blobPath: (blob) => blobPath(loaded.folder, blob),
-        batch_size: batchSize
+        batch_size: batchSize,
+        thresholds: found.thresholds
       })
       const { delimiter, encoding, quote = '"' } = found.ingest ?? {}
       return yield* predictRows({
@@ -229,5 +266,8 @@ export const predictVerb = Command.make(
     if (process.stderr.isTTY === true) process.stderr.write("\r\u001b[K")
     if (json) process.stderr.write(`${JSON.stringify({ ...counts, seconds })}\n`)
     else printError(summaryOf({ ...counts }, found.max_length, seconds))
+    const [evaluation] = thresholdsBeside(loaded, step)
+    if (evaluation !== undefined && !json)
+      printError(`\`${evaluation}\` chose thresholds for this model: name it instead of \`${name}\` to predict by them`)
   })
 ).pipe(Command.withDescription("Predict the rows of a file with a tuned model, cut and batched as the pipeline does"))
