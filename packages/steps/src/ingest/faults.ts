@@ -1,7 +1,7 @@
+import type { ValueType } from "@hone/core/expression/Language"
 import type { SourceHead, StepFault } from "@hone/core/Step"
 import { suggest } from "@hone/core/file/Suggest"
 import { rangeOf } from "../where/range.ts"
-import type { ValueType } from "../where/functions.ts"
 import { whereFault } from "../where/where.ts"
 import { type Guess, writtenGuess } from "./guess.ts"
 import { type IngestParams, sourcesOf } from "./params.ts"

@@ -1,7 +1,7 @@
+import type { ValueType } from "@hone/core/expression/Language"
 import { make, type StepFault } from "@hone/core/Step"
 import type { ColumnType, PortType } from "@hone/core/Port"
 import { suggest } from "@hone/core/file/Suggest"
-import type { ValueType } from "../where/functions.ts"
 import { rangeOf } from "../where/range.ts"
 import { whereFault } from "../where/where.ts"
 import { isShare, SplitParams } from "./params.ts"

@@ -1,14 +1,4 @@
-/** What an expression may be; `any` where a source's column tells only row by row. */
-export type ValueType = "text" | "number" | "bool" | "list" | "any"
-
-export type Value = string | number | boolean | null | ReadonlyArray<string>
-
-interface WhereFunction {
-  readonly takes: ReadonlyArray<ReadonlyArray<ValueType>>
-  readonly gives: ValueType
-  /** Never called with a null: the result then is null. */
-  readonly of: (...values: ReadonlyArray<any>) => Value
-}
+import { asNumber, type LanguageFunction } from "@hone/core/expression/Language"
 
 const text = ["text"] as const
 const textOrList = ["text", "list"] as const
@@ -34,17 +24,7 @@ export const functions = {
   number: { takes: [["text", "number"]], gives: "number", of: (value: string | number) => asNumber(value) },
   round: { takes: [["number"]], gives: "number", of: (value: number) => Math.round(value) },
   abs: { takes: [["number"]], gives: "number", of: (value: number) => Math.abs(value) }
-} satisfies Record<string, WhereFunction>
-
-export type FunctionName = keyof typeof functions
-export const isFunction = (name: string): name is FunctionName => Object.hasOwn(functions, name)
-
-/** A text as the number that it writes; null where it writes none. */
-export const asNumber = (value: string | number): number | null => {
-  if (typeof value === "number") return value
-  const number = value.trim() === "" ? NaN : Number(value)
-  return Number.isNaN(number) ? null : number
-}
+} satisfies Record<string, LanguageFunction>
 
 const characters = (value: string): number => {
   let count = 0

@@ -1,7 +1,7 @@
-import { suggest } from "@hone/core/file/Suggest"
-import { type FunctionName, functions, isFunction } from "./functions.ts"
+import { suggest } from "../file/Suggest.ts"
+import { ExpressionError } from "./ExpressionError.ts"
+import type { Language } from "./Language.ts"
 import { type Token, tokensOf } from "./tokens.ts"
-import { WhereError } from "./WhereError.ts"
 
 export type Literal = string | number | boolean | null
 
@@ -12,7 +12,7 @@ export type Arithmetic = "+" | "-" | "*" | "/" | "%"
 export type Expression = { readonly column: number } & (
   | { readonly kind: "literal"; readonly value: Literal }
   | { readonly kind: "name"; readonly name: string }
-  | { readonly kind: "call"; readonly name: FunctionName; readonly args: ReadonlyArray<Expression> }
+  | { readonly kind: "call"; readonly name: string; readonly args: ReadonlyArray<Expression> }
   | { readonly kind: "not" | "minus"; readonly of: Expression }
   | { readonly kind: "and" | "or"; readonly left: Expression; readonly right: Expression }
   | { readonly kind: "compare"; readonly operator: Comparison; readonly left: Expression; readonly right: Expression }
@@ -31,17 +31,20 @@ const comparisons: ReadonlyArray<string> = ["==", "!=", "<", "<=", ">", ">="]
 const DEEPEST = 200
 
 /**
- * Reads an expression: `or` binds least, then `and`, `not`, comparisons and `in [...]`, `+ -`, `* / %`, a minus. Throws WhereError.
+ * Reads an expression: `or` binds least, then `and`, `not`, comparisons and `in [...]`, `+ -`, `* / %`, a minus. Throws ExpressionError.
  */
-export const parse = (expression: string): Expression => new Parser(tokensOf(expression)).whole()
+export const parse = (expression: string, language: Language): Expression =>
+  new Parser(tokensOf(expression, language), language).whole()
 
 class Parser {
   readonly #tokens: ReadonlyArray<Token>
+  readonly #language: Language
   #at = 0
   #depth = 0
 
-  constructor(tokens: ReadonlyArray<Token>) {
+  constructor(tokens: ReadonlyArray<Token>, language: Language) {
     this.#tokens = tokens
+    this.#language = language
   }
 
   whole(): Expression {
@@ -63,14 +66,10 @@ class Parser {
     if (this.#takes(value) === undefined) throw this.#unexpected(`\`${value}\``)
   }
 
-  #unexpected(wanted: string): WhereError {
+  #unexpected(wanted: string): ExpressionError {
     const { column, kind, value } = this.#next
     const found = kind === "end" ? "the expression ends" : `\`${value}\` stands`
-    return new WhereError(
-      `${found} where ${wanted} should`,
-      column,
-      'for example: length(text) > 20 and label != "spam"'
-    )
+    return new ExpressionError(`${found} where ${wanted} should`, column, `for example: ${this.#language.example}`)
   }
 
   #or(): Expression {
@@ -157,7 +156,7 @@ class Parser {
 
   #deeper<A>(read: () => A): A {
     if (++this.#depth > DEEPEST)
-      throw new WhereError("the expression is nested too deeply", this.#next.column, "write it in several steps")
+      throw new ExpressionError("the expression is nested too deeply", this.#next.column, "write it in several steps")
     const found = read()
     this.#depth--
     return found
@@ -173,14 +172,15 @@ class Parser {
       return inner
     }
     if (kind !== "name" || ["and", "or", "not", "in"].includes(value))
-      throw this.#unexpected("a column, a text or a number")
+      throw this.#unexpected(`a ${this.#language.noun}, a text or a number`)
     this.#at++
     return this.#takes("(") === undefined ? { kind: "name", column, name: value } : this.#call(value, column)
   }
 
   #call(name: string, column: number): Expression {
-    if (!isFunction(name))
-      throw new WhereError(`there is no function \`${name}\``, column, suggest(name, Object.keys(functions)))
+    const { functions } = this.#language
+    if (!Object.hasOwn(functions, name))
+      throw new ExpressionError(`there is no function \`${name}\``, column, suggest(name, Object.keys(functions)))
     const args: Array<Expression> = []
     if (this.#takes(")") === undefined) {
       do args.push(this.#deeper(() => this.#or()))

@@ -1,4 +1,5 @@
-import { WhereError } from "./WhereError.ts"
+import { ExpressionError } from "./ExpressionError.ts"
+import type { Language } from "./Language.ts"
 
 export type TokenKind = "number" | "text" | "name" | "symbol" | "end"
 
@@ -10,16 +11,16 @@ export interface Token {
 }
 
 const pattern =
-  /\s+|(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|`(?<quoted>[^`]+)`|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<symbol>==|!=|<=|>=|[-+*/%<>()[\],])/uy
+  /\s+|(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|`(?<quoted>[^`]+)`|(?<name>[\p{L}_][\p{L}\p{N}_]*(?:\.[\p{L}_][\p{L}\p{N}_]*)*)|(?<symbol>==|!=|<=|>=|[-+*/%<>()[\],])/uy
 
-/** Cuts an expression into tokens; the last has the kind `end`. Throws WhereError on what is none. */
-export const tokensOf = (expression: string): ReadonlyArray<Token> => {
+/** Cuts an expression into tokens; the last has the kind `end`. A name may have parts: `tuned.learning_rate`. Throws ExpressionError on what is none. */
+export const tokensOf = (expression: string, { quoting }: Language): ReadonlyArray<Token> => {
   const tokens: Array<Token> = []
   let at = 0
   while (at < expression.length) {
     pattern.lastIndex = at
     const match = pattern.exec(expression)
-    if (match === null) throw strange(expression, at)
+    if (match === null) throw strange(expression, at, quoting)
     const token = tokenOf(match.groups!, at + 1)
     if (token !== undefined) tokens.push(token)
     at = pattern.lastIndex
@@ -39,19 +40,15 @@ const tokenOf = (groups: Record<string, string | undefined>, column: number): To
 const unquoted = (text: string): string =>
   text.slice(1, -1).replace(/\\(.)/gsu, (_, character: string) => ({ n: "\n", t: "\t" })[character] ?? character)
 
-const strange = (expression: string, at: number): WhereError => {
+const strange = (expression: string, at: number, quoting: string): ExpressionError => {
   const character = expression[at]!
   if (character === '"' || character === "'")
-    return new WhereError("the text that opens here is not closed", at + 1, `close it with ${character}`)
+    return new ExpressionError("the text that opens here is not closed", at + 1, `close it with ${character}`)
   const hints: Record<string, string> = {
     "=": "write == to compare",
     "&": "write and",
     "|": "write or",
     "!": "write not, or != to compare"
   }
-  return new WhereError(
-    `\`${character}\` means nothing here`,
-    at + 1,
-    hints[character] ?? "a column whose name is no plain word stands in `backticks`"
-  )
+  return new ExpressionError(`\`${character}\` means nothing here`, at + 1, hints[character] ?? quoting)
 }

@@ -1,5 +1,5 @@
 /** A fault of an expression. `column` counts its characters from 1. */
-export class WhereError extends Error {
+export class ExpressionError extends Error {
   readonly column: number
   readonly hint: string
 
@@ -11,5 +11,5 @@ export class WhereError extends Error {
 }
 
 /** The fault with the expression under it and the place marked, as one message. */
-export const placed = (expression: string, { column, message }: WhereError): string =>
+export const placed = (expression: string, { column, message }: ExpressionError): string =>
   `${message}, at character ${column} of\n  ${expression}\n  ${" ".repeat(column - 1)}^`
