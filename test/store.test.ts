@@ -1,5 +1,14 @@
 import { spawn } from "node:child_process"
-import { chmodSync, existsSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -152,6 +161,7 @@ describe("gc", () => {
     expect(blobs()).toHaveLength(before)
     expect((await place.hone("gc", "--yes")).stdout).toContain("freed")
     expect(existsSync(old.path)).toBe(false)
+    expect(readdirSync(join(place.folder, ".hone/shelves/split"))).toHaveLength(1)
     expect((await place.run("small.yaml")).stages).toEqual([])
     expect((await place.run("small.yaml", "--set", "parts.test=0.25")).outcomes).toEqual({
       reviews: "hit",
@@ -178,6 +188,22 @@ describe("what happens while a run is under way", () => {
     await place.run("small.yaml")
     utimesSync(join(place.folder, "r.csv"), new Date(), new Date())
     expect((await place.run("small.yaml")).stages).toEqual([])
+  })
+})
+
+describe("the shelves", () => {
+  it("are a view: without them a plan says maybe as before", async () => {
+    await place.run("small.yaml")
+    const shelves = join(place.folder, ".hone/shelves")
+    place.write("r.csv", `${rows(40)}\n`)
+    const verdicts = async () => {
+      const { stdout } = await place.hone("plan", "small.yaml", "--json")
+      return (JSON.parse(stdout) as { steps: Array<{ verdict: string }> }).steps.map(({ verdict }) => verdict)
+    }
+    expect(await verdicts()).toEqual(["run", "maybe"])
+    rmSync(shelves, { recursive: true })
+    expect(await verdicts()).toEqual(["run", "maybe"])
+    expect(readdirSync(shelves).sort()).toEqual(["ingest", "split"])
   })
 })
 

@@ -1,6 +1,6 @@
 import { Context } from "effect"
 import type { Effect, Option } from "effect"
-import type { ActionRecord } from "./record/ActionRecord.ts"
+import type { ActionRecord, Preimage } from "./record/ActionRecord.ts"
 import type { SourceHead, SourceRequest, Step } from "./Step.ts"
 import type { EngineChoice } from "./Stage.ts"
 
@@ -9,8 +9,10 @@ export class ActionRecords extends Context.Service<
   ActionRecords,
   {
     readonly lookup: (key: string) => Effect.Effect<Option.Option<ActionRecord>>
-    /** Records whose preimages differ from each other in input digests alone: see `shelfOf`. */
-    readonly shelf: (shelf: string) => Effect.Effect<ReadonlyArray<ActionRecord>>
+    /** Records whose preimages differ from this one in input digests alone: see `shelfOf`. */
+    readonly shelf: (preimage: Preimage) => Effect.Effect<ReadonlyArray<ActionRecord>>
+    /** All records of a kind of stage, whether or not their blobs are still there: for explaining and foretelling. */
+    readonly ofKind: (kind: string) => Effect.Effect<ReadonlyArray<ActionRecord>>
     /** The record that `key` had, whether or not its blobs are still there: for explaining, never for a hit. */
     readonly recall: (key: string) => Effect.Effect<Option.Option<ActionRecord>>
   }

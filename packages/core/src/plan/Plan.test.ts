@@ -35,8 +35,9 @@ const services = (w: World) =>
     Layer.succeed(ActionRecords, {
       lookup: (key) => Effect.sync(() => Option.fromNullishOr(w.records.get(key))),
       recall: (key) => Effect.sync(() => Option.fromNullishOr(w.records.get(key))),
-      shelf: (shelf) =>
-        Effect.sync(() => [...w.records.values()].filter((record) => shelfOf(record.preimage) === shelf))
+      shelf: (preimage) =>
+        Effect.sync(() => [...w.records.values()].filter((r) => shelfOf(r.preimage) === shelfOf(preimage))),
+      ofKind: (kind) => Effect.sync(() => [...w.records.values()].filter((r) => r.preimage.step.kind === kind))
     }),
     Layer.succeed(Sources, {
       resolve: () => Effect.succeed({ path: "/data.csv", digest: w.source, head: { columns: ["text", "label"] } })

@@ -7,7 +7,7 @@ import type { OutputArtifact } from "../Stage.ts"
 import type { Stage } from "../Step.ts"
 import type { Change } from "./Changes.ts"
 import { changesBetween, describeChanges } from "./Changes.ts"
-import { keyOf, seedOf, shelfOf } from "./Key.ts"
+import { keyOf, seedOf } from "./Key.ts"
 import { boundInputs } from "./StageInputs.ts"
 import type { Keyed } from "./StageKey.ts"
 import { keyStage } from "./StageKey.ts"
@@ -119,7 +119,7 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
     if (keyed.unknown.length > 0) {
       const waits = waitsFor(step, stage, keyed.unknown)
       const waiting = `waits for ${[...new Set(Object.values(waits))].join(", ")}`
-      const shelf = yield* records.shelf(shelfOf(keyed.preimage))
+      const shelf = yield* records.shelf(keyed.preimage)
       if (shelf.some((record) => equalButFor(keyed.preimage, record.preimage, keyed.unknown))) {
         const reason = `${waiting}: a hit if that comes out as before`
         return { ...common, verdict: "maybe", reason, key: null, waits } as PlannedStage

@@ -1,6 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { shelfOf } from "@hone/core/plan/Key"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { OutputArtifact } from "@hone/core/Stage"
 import { isAlive } from "./Alive.ts"
@@ -8,6 +7,7 @@ import { createFile, replaceFile, syncFolder } from "./Files.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { blobPath, makeFolder, recordPath } from "./Folder.ts"
 import { isWhole, readRecord, recordText } from "./Records.ts"
+import { putOnShelf } from "./Shelf.ts"
 
 /** A private folder for one attempt at a stage. Its name carries the runner's pid, so that the next run can tell a dead one. */
 export const openAttempt = (folder: StoreFolder): string =>
@@ -31,15 +31,20 @@ export const sweepAttempts = (folder: StoreFolder): void => {
   }
 }
 
-/** Moves a finished, fsynced file of an attempt under its digest. What is there already is equal, or is damaged and replaced. */
-const keepBlob = (folder: StoreFolder, attempt: string, output: OutputArtifact): void => {
-  const target = blobPath(folder, output.blob)
-  const shard = join(folder.cas, output.blob.slice(0, 2))
-  makeFolder(shard)
-  const source = join(attempt, output.file)
-  chmodSync(source, 0o444)
-  renameSync(source, target)
-  syncFolder(shard)
+/**
+ * Moves the finished, fsynced files of an attempt under their digests. What is there already is equal, or is damaged and replaced. All
+ * are moved before the first folder is synced: the journal that this writes then holds them all, and the further ones find it written.
+ */
+const keepBlobs = (folder: StoreFolder, attempt: string, outputs: ReadonlyArray<OutputArtifact>): void => {
+  const shards = new Set<string>()
+  for (const { blob, file } of outputs) {
+    const shard = makeFolder(join(folder.cas, blob.slice(0, 2)))
+    const source = join(attempt, file)
+    chmodSync(source, 0o444)
+    renameSync(source, blobPath(folder, blob))
+    shards.add(shard)
+  }
+  for (const shard of shards) syncFolder(shard)
 }
 
 /** `drifted`: another result with other content was there first; it stays, and this one is noted beside it. */
@@ -50,7 +55,7 @@ const sameContent = (a: ActionRecord, b: ActionRecord): boolean =>
 
 /** Keeps the files of a result that gets no record: what follows in this run reads them, and gc takes them. */
 export const keepUncached = (folder: StoreFolder, attempt: string, record: ActionRecord): ActionRecord => {
-  for (const output of Object.values(record.outputs)) keepBlob(folder, attempt, output)
+  keepBlobs(folder, attempt, Object.values(record.outputs))
   return record
 }
 
@@ -61,14 +66,15 @@ export const setAside = (folder: StoreFolder, blob: string): string => {
   return path
 }
 
-/** Blobs first, then the shelf, and the record last and exclusively: whoever finds the record finds all of it. */
+/** Blobs first, and the record last and exclusively: whoever finds the record finds all of it. */
 export const commit = (folder: StoreFolder, attempt: string, record: ActionRecord): Committed => {
-  for (const output of Object.values(record.outputs)) keepBlob(folder, attempt, output)
+  keepBlobs(folder, attempt, Object.values(record.outputs))
   makeFolder(folder.ac)
-  const shelf = makeFolder(join(folder.shelf, shelfOf(record.preimage)))
-  writeFileSync(join(shelf, record.key), "")
   const path = recordPath(folder, record.key)
-  if (createFile(path, recordText(record)) === "created") return { how: "created", record }
+  if (createFile(path, recordText(record)) === "created") {
+    putOnShelf(folder, record)
+    return { how: "created", record }
+  }
   const first = readRecord(folder, record.key)
   if (first === undefined || !isWhole(folder, first)) {
     replaceFile(path, recordText(record)) // what was there could not be used

@@ -8,7 +8,7 @@ export interface StoreFolder {
   readonly root: string
   readonly cas: string
   readonly ac: string
-  readonly shelf: string
+  readonly shelves: string
   readonly attempts: string
   readonly trajectories: string
   readonly runs: string
@@ -36,7 +36,7 @@ export const storeFolder = (home: string): StoreFolder => {
     root,
     cas: at("cas"),
     ac: at("ac"),
-    shelf: at("shelf"),
+    shelves: at("shelves"),
     attempts: at("attempts"),
     trajectories: at("trajectories"),
     runs: at("runs"),

@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { shelfOf } from "@hone/core/plan/Key"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { StoreFolder } from "./Folder.ts"
 import { recordPath } from "./Folder.ts"
+import { takeFromShelf } from "./Shelf.ts"
 import { allBlobs, allRecords, blobsOf, keysInUse, trajectories } from "./Scan.ts"
 
 /** A result that no pipeline file used when it last ran, with what it takes and what it would cost to have it again. */
@@ -83,7 +83,7 @@ export const collect = (folder: StoreFolder, gc: GcPlan): number => {
   let freed = 0
   for (const { record } of gc.results) {
     rmSync(recordPath(folder, record.key), { force: true })
-    rmSync(join(folder.shelf, shelfOf(record.preimage), record.key), { force: true })
+    takeFromShelf(folder, record)
   }
   const named = new Set(allRecords(folder).flatMap(blobsOf))
   for (const { blob, bytes, path } of allBlobs(folder)) {

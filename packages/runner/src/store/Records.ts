@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { readFileSync, statSync } from "node:fs"
 import { sha256 } from "@hone/core/Canonical"
+import { shelfOf } from "@hone/core/plan/Key"
 import { ActionRecord } from "@hone/core/record/ActionRecord"
 import { ActionRecords } from "@hone/core/Services"
 import { Effect, Layer, Option } from "effect"
 import type { StoreFolder } from "./Folder.ts"
 import { blobPath, recordPath } from "./Folder.ts"
+import { openShelves } from "./Shelf.ts"
 
 /** A record file: the record and the SHA-256 of its JSON text, so that a torn or edited one is no hit. */
 interface RecordFile {
@@ -18,9 +19,12 @@ export const recordText = (record: ActionRecord): string =>
 
 /** The record under a key, if there is one whose checksum holds. */
 export const readRecord = (folder: StoreFolder, key: string): ActionRecord | undefined => {
+  const path = recordPath(folder, key)
+  // Most lookups of a first run find nothing, and to throw and catch ENOENT costs ten times a stat.
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined
   let text: string
   try {
-    text = readFileSync(recordPath(folder, key), "utf8")
+    text = readFileSync(path, "utf8")
   } catch {
     return undefined
   }
@@ -44,31 +48,20 @@ export const isWhole = (folder: StoreFolder, record: ActionRecord): boolean =>
       hasBlob(folder, output.blob, output.bytes) && output.links.every((blob) => hasBlob(folder, blob, undefined))
   )
 
-const keysOnShelf = (folder: StoreFolder, shelf: string): ReadonlyArray<string> => {
-  try {
-    return readdirSync(join(folder.shelf, shelf))
-  } catch {
-    return []
-  }
-}
-
 /** The records of a store folder. Reads are synchronous: each is one small file, and a plan reads thousands. */
-export const layer = (folder: StoreFolder): Layer.Layer<ActionRecords> =>
-  Layer.succeed(
+export const layer = (folder: StoreFolder): Layer.Layer<ActionRecords> => {
+  const shelves = openShelves(folder)
+  const whole = (key: string): ReadonlyArray<ActionRecord> => {
+    const record = readRecord(folder, key)
+    return record !== undefined && isWhole(folder, record) ? [record] : []
+  }
+  return Layer.succeed(
     ActionRecords,
     ActionRecords.of({
-      lookup: (key) =>
-        Effect.sync(() => {
-          const record = readRecord(folder, key)
-          return record !== undefined && isWhole(folder, record) ? Option.some(record) : Option.none()
-        }),
+      lookup: (key) => Effect.sync(() => Option.fromNullishOr(whole(key)[0])),
       recall: (key) => Effect.sync(() => Option.fromNullishOr(readRecord(folder, key))),
-      shelf: (shelf) =>
-        Effect.sync(() =>
-          keysOnShelf(folder, shelf).flatMap((key) => {
-            const record = readRecord(folder, key)
-            return record !== undefined && isWhole(folder, record) ? [record] : []
-          })
-        )
+      shelf: (preimage) => Effect.sync(() => shelves.keysOn(preimage.step.kind, shelfOf(preimage)).flatMap(whole)),
+      ofKind: (kind) => Effect.sync(() => shelves.keysOfKind(kind).flatMap((key) => readRecord(folder, key) ?? []))
     })
   )
+}

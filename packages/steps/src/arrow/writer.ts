@@ -7,6 +7,7 @@ import { type RecordBatch, RecordBatchFileWriter } from "apache-arrow"
 import { type Column, makeBatch } from "./columns.ts"
 import { ContentDigest, viewDigest } from "./digest.ts"
 
+const FIRST_BUFFER_BYTES = 1 << 14
 const BUFFER_BYTES = 1 << 20
 const LARGEST_WRITE = 1 << 30
 
@@ -14,7 +15,8 @@ const LARGEST_WRITE = 1 << 30
 class HashingFile {
   readonly #fd: number
   readonly #hash = createHash("sha256")
-  readonly #pending = new Uint8Array(BUFFER_BYTES)
+  // Grown as it fills: most files are small, and a mebibyte zeroed and collected for each cost more than all else that a small stage does.
+  #pending = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
   #filled = 0
   #bytes = 0
 
@@ -27,6 +29,7 @@ class HashingFile {
     if (this.#filled + piece.byteLength > BUFFER_BYTES) this.#flush()
     if (piece.byteLength > BUFFER_BYTES) this.#write(piece)
     else {
+      this.#reserve(this.#filled + piece.byteLength)
       this.#pending.set(piece, this.#filled)
       this.#filled += piece.byteLength
     }
@@ -41,6 +44,13 @@ class HashingFile {
 
   abandon(): void {
     closeSync(this.#fd)
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#pending.byteLength) return
+    const larger = Buffer.allocUnsafeSlow(Math.min(BUFFER_BYTES, Math.max(bytes, 2 * this.#pending.byteLength)))
+    larger.set(this.#pending.subarray(0, this.#filled))
+    this.#pending = larger
   }
 
   #flush(): void {

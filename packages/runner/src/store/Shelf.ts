@@ -1,0 +1,81 @@
+import { existsSync, linkSync, readdirSync, rmSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { shelfOf } from "@hone/core/plan/Key"
+import type { ActionRecord } from "@hone/core/record/ActionRecord"
+import type { StoreFolder } from "./Folder.ts"
+import { makeFolder, recordPath } from "./Folder.ts"
+import { allRecords } from "./Scan.ts"
+
+/**
+ * A view of `ac` by kind: `.hone/shelves/<kind>/<shelf>-<key>`, each a hard link to the record, since a link costs a tenth of a new file.
+ * The names say which records differ in input digests alone (a `maybe` looks for them), the folders which are of one kind.
+ */
+const kindFolder = (folder: StoreFolder, kind: string) => join(folder.shelves, encodeURIComponent(kind))
+
+const entryPath = (folder: StoreFolder, record: ActionRecord) =>
+  join(kindFolder(folder, record.preimage.step.kind), `${shelfOf(record.preimage)}-${record.key}`)
+
+/** Puts a record that is in place on its shelf. A store that cannot link loses only what `maybe` knows. */
+export const putOnShelf = (folder: StoreFolder, record: ActionRecord): void => {
+  const path = entryPath(folder, record)
+  try {
+    linkSync(recordPath(folder, record.key), path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return
+    makeFolder(kindFolder(folder, record.preimage.step.kind))
+    linkSync(recordPath(folder, record.key), path)
+  }
+}
+
+export const takeFromShelf = (folder: StoreFolder, record: ActionRecord): void =>
+  rmSync(entryPath(folder, record), { force: true })
+
+/** Puts every record on its shelf, where the view is gone or never was. */
+const rebuild = (folder: StoreFolder): void => {
+  if (existsSync(folder.shelves) || !existsSync(folder.ac)) return
+  makeFolder(folder.shelves)
+  for (const record of allRecords(folder)) putOnShelf(folder, record)
+}
+
+interface Listing {
+  readonly changed: bigint
+  readonly keys: ReadonlyArray<string>
+  readonly byShelf: ReadonlyMap<string, ReadonlyArray<string>>
+}
+
+const list = (path: string, changed: bigint): Listing => {
+  const byShelf = new Map<string, Array<string>>()
+  const keys: Array<string> = []
+  for (const name of readdirSync(path)) {
+    const [shelf = "", key = ""] = name.split("-")
+    keys.push(key)
+    const known = byShelf.get(shelf)
+    if (known === undefined) byShelf.set(shelf, [key])
+    else known.push(key)
+  }
+  return { changed, keys, byShelf }
+}
+
+const nothing: Listing = { changed: 0n, keys: [], byShelf: new Map() }
+
+/** Keys of records by kind, and by kind and shelf. A folder is listed again only when it has changed: a plan asks thousands of times. */
+export const openShelves = (folder: StoreFolder) => {
+  const known = new Map<string, Listing>()
+  let isThere = false
+  const listing = (kind: string): Listing => {
+    if (!isThere) rebuild(folder)
+    isThere = true
+    const path = kindFolder(folder, kind)
+    const changed = statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs
+    if (changed === undefined) return nothing
+    const before = known.get(kind)
+    if (before?.changed === changed) return before
+    const now = list(path, changed)
+    known.set(kind, now)
+    return now
+  }
+  return {
+    keysOfKind: (kind: string): ReadonlyArray<string> => listing(kind).keys,
+    keysOn: (kind: string, shelf: string): ReadonlyArray<string> => listing(kind).byShelf.get(shelf) ?? []
+  }
+}
