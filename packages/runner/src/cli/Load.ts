@@ -14,7 +14,7 @@ import { EngineMissing, readEngine } from "../engine/EngineFile.ts"
 import * as Implementations from "../engine/Implementations.ts"
 import * as Sources from "../sources/Sources.ts"
 import { homeOf, storeFolder } from "../store/Folder.ts"
-import * as Records from "../store/Records.ts"
+import * as RecordIndex from "../store/RecordIndex.ts"
 import { readLastKeys } from "../store/Runs.ts"
 import { Exit } from "./Exit.ts"
 import { printError, printJson } from "./Output.ts"
@@ -71,7 +71,7 @@ export const servicesFor = (file: string) => {
   return {
     folder,
     layer: Layer.mergeAll(
-      Records.layer(folder),
+      RecordIndex.layer(folder),
       Sources.layer(folder, file, ownFolder()),
       Implementations.layer(join(bundleFolder(), "implementation.json")),
       Layer.effect(

@@ -1,12 +1,8 @@
 import { readFileSync, statSync } from "node:fs"
 import { sha256 } from "@hone/core/Canonical"
-import { shelfOf } from "@hone/core/plan/Key"
-import { ActionRecord } from "@hone/core/record/ActionRecord"
-import { ActionRecords } from "@hone/core/Services"
-import { Effect, Layer, Option } from "effect"
+import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { StoreFolder } from "./Folder.ts"
 import { blobPath, recordPath } from "./Folder.ts"
-import { openShelves } from "./Shelf.ts"
 
 /** A record file: the record and the SHA-256 of its JSON text, so that a torn or edited one is no hit. */
 interface RecordFile {
@@ -47,21 +43,3 @@ export const isWhole = (folder: StoreFolder, record: ActionRecord): boolean =>
     (output) =>
       hasBlob(folder, output.blob, output.bytes) && output.links.every((blob) => hasBlob(folder, blob, undefined))
   )
-
-/** The records of a store folder. Reads are synchronous: each is one small file, and a plan reads thousands. */
-export const layer = (folder: StoreFolder): Layer.Layer<ActionRecords> => {
-  const shelves = openShelves(folder)
-  const whole = (key: string): ReadonlyArray<ActionRecord> => {
-    const record = readRecord(folder, key)
-    return record !== undefined && isWhole(folder, record) ? [record] : []
-  }
-  return Layer.succeed(
-    ActionRecords,
-    ActionRecords.of({
-      lookup: (key) => Effect.sync(() => Option.fromNullishOr(whole(key)[0])),
-      recall: (key) => Effect.sync(() => Option.fromNullishOr(readRecord(folder, key))),
-      shelf: (preimage) => Effect.sync(() => shelves.keysOn(preimage.step.kind, shelfOf(preimage)).flatMap(whole)),
-      ofKind: (kind) => Effect.sync(() => shelves.keysOfKind(kind).flatMap((key) => readRecord(folder, key) ?? []))
-    })
-  )
-}
