@@ -1,6 +1,4 @@
 import { spawnSync } from "node:child_process"
-import { join } from "node:path"
-import { root } from "../machine.ts"
 
 /** Seconds of one command, children included. */
 export interface Usage {
@@ -9,17 +7,32 @@ export interface Usage {
   readonly cpu: number
 }
 
-const timing = 'exec 3>&1; TIMEFORMAT="%R %U %S"; { time "$@" >/dev/null 2>&3; } 2>&1'
+export interface Timed {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  readonly cwd: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Seconds after which it is ended. */
+  readonly limit: number
+}
 
-/** Runs `hone` quietly and takes the time of it and all its children, to the millisecond, by bash's `time`. Throws where it fails. */
-export const usageOf = (args: ReadonlyArray<string>): Usage => {
-  const { error, status, stdout } = spawnSync("bash", ["-c", timing, "bash", join(root, "hone"), ...args], {
-    cwd: root,
+const timing =
+  'exec 3>&1; TIMEFORMAT="%R %U %S"; { time timeout --kill-after=5 "$LIMIT" "$@" >/dev/null 2>&3; } 2>&1; exit'
+
+/**
+ * Runs a command quietly and takes the time of it and all its children, to the millisecond, by bash's `time`. Undefined where it did not
+ * end within its limit; throws where it failed.
+ */
+export const usageOf = ({ args, command, cwd, env, limit }: Timed): Usage | undefined => {
+  const { error, status, stdout } = spawnSync("bash", ["-c", timing, "bash", command, ...args], {
+    cwd,
     encoding: "utf8",
+    env: { ...process.env, ...env, LIMIT: String(limit) },
     maxBuffer: 64 << 20
   })
   if (error !== undefined) throw new Error(`bash is needed to take the time of a command: ${error.message}`)
-  if (status !== 0) throw new Error(`hone ${args.join(" ")} ended with code ${status}\n${stdout.slice(-2000)}`)
+  if (status === 124 || status === 137) return undefined
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with code ${status}\n${stdout.slice(-2000)}`)
   const [wall = 0, user = 0, system = 0] = stdout.trim().split("\n").at(-1)!.split(" ").map(Number)
   return { wall, cpu: user + system }
 }

@@ -10,7 +10,7 @@ export const writeTrivial = (folder: string, steps: number): string => {
     { length: steps - 1 },
     (_, at) => `  part${at + 1}: { uses: split, in: { rows: rows }, with: { test: { count: 3 }, seed: ${at + 1} } }`
   )
-  const path = join(folder, `trivial-${steps}.yaml`)
+  const path = join(folder, "trivial.yaml")
   writeFileSync(
     path,
     `name: trivial\nseed: 1\nsteps:\n  rows: { uses: ingest, with: ${ingest} }\n${splits.join("\n")}\n`

@@ -1,21 +1,14 @@
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { homedir } from "node:os"
-import { join, resolve } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { cacheFolder } from "../cacheFolder.ts"
 
 const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url))
 
 /** A Python with PyTorch and transformers, or one sentence on why there is none. */
 export type TorchEnvironment = { readonly python: string } | { readonly missing: string }
-
-/** The folder that set-up uses, too: HONE_CACHE, else the user's cache. */
-const cacheFolder = (): string => {
-  const { HONE_CACHE, XDG_CACHE_HOME } = process.env
-  if (HONE_CACHE) return resolve(HONE_CACHE)
-  return join(XDG_CACHE_HOME ? resolve(XDG_CACHE_HOME) : join(homedir(), ".cache"), "hone")
-}
 
 const succeeds = (command: string, args: ReadonlyArray<string>, quiet: boolean): boolean =>
   spawnSync(command, args, { stdio: quiet ? "ignore" : ["ignore", "inherit", "inherit"] }).status === 0
