@@ -30,17 +30,8 @@ export {
 export type { Objective } from "./ops/objective.ts"
 export type { AdamWOptions } from "./train/adamw.ts"
 export { averageDecay, averageName } from "./train/average.ts"
-export {
-  type ClassifierOptions,
-  classifierProgram,
-  type ClassifierProgram,
-  type Cut,
-  defaultAdamW,
-  type FeaturesOptions,
-  featuresProgram,
-  type FeaturesProgram,
-  frozenBlocks
-} from "./train/classifier.ts"
+export { type ClassifierOptions, classifierProgram, defaultAdamW, frozenBlocks } from "./train/classifier.ts"
+export { type Cut, type FeaturesOptions, featuresProgram, type FeaturesProgram } from "./train/features.ts"
 export { constant, cosine, linear, type Schedule, type ScheduleName, schedules } from "./train/schedules.ts"
 export {
   BadSafetensors,

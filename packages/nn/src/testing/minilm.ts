@@ -1,6 +1,7 @@
 import { expect } from "vitest"
 import type { Engine } from "../engines/Engine.ts"
-import { classifierProgram, defaultAdamW, featuresProgram } from "../train/classifier.ts"
+import { classifierProgram, defaultAdamW } from "../train/classifier.ts"
+import { featuresProgram } from "../train/features.ts"
 import { largestDifference, loadMinilm, matrix, pick, readGolden, scaleOf } from "./golden.ts"
 
 interface Step {

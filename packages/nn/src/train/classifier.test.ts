@@ -5,14 +5,9 @@ import { type BertConfig, parseBertConfig } from "../models/bert/config.ts"
 import { initialWeights } from "../models/bert/weights.ts"
 import { fastestEngine, openForTest } from "../testing/engines.ts"
 import { largestDifference, matrix, pick } from "../testing/golden.ts"
-import {
-  type ClassifierOptions,
-  classifierProgram,
-  type ClassifierProgram,
-  defaultAdamW,
-  featuresProgram,
-  frozenBlocks
-} from "./classifier.ts"
+import type { TrainingProgram } from "../network/training.ts"
+import { type ClassifierOptions, classifierProgram, defaultAdamW, frozenBlocks } from "./classifier.ts"
+import { featuresProgram } from "./features.ts"
 
 const config: BertConfig = {
   ...parseBertConfig({
@@ -39,10 +34,10 @@ const base: ClassifierOptions = {
 
 const engines: ReadonlyArray<EngineName> = [...new Set<EngineName>([fastestEngine, "wasm"])]
 const topBlock = (name: string) => /^encoder\.layer\.2\.|^classifier\./.test(name)
-const weightsOf = (program: ClassifierProgram) => initialWeights(config, program.parameters, 3)
+const weightsOf = (program: TrainingProgram) => initialWeights(config, program.parameters, 3)
 
 // What follows from the graph alone is checked on wasm, which starts at once; what hangs on an engine, on the native one too.
-async function start(program: ClassifierProgram, engine: EngineName = "wasm"): Promise<Session> {
+async function start(program: TrainingProgram, engine: EngineName = "wasm"): Promise<Session> {
   const session = await (await openForTest(engine)).open(program)
   await session.write(weightsOf(program))
   await session.run("init_optimizer", {})

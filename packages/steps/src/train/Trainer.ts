@@ -1,4 +1,4 @@
-import { averageDecay, averageName, type ClassifierProgram, type Feeds, type Session } from "@hone/nn"
+import { averageDecay, averageName, type TrainingProgram, type Feeds, type Session } from "@hone/nn"
 import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
 import { breathe } from "../tensors/engine.ts"
 import type { SizedParams } from "./batchSize.ts"
@@ -9,7 +9,7 @@ import type { TrainingPlan } from "./schedule.ts"
 
 export interface TrainerOptions {
   readonly session: Session
-  readonly program: Pick<ClassifierProgram, "averages" | "functions" | "optimizerState" | "trainable">
+  readonly program: Pick<TrainingProgram, "averages" | "functions" | "optimizerState" | "trainable">
   readonly params: SizedParams
   readonly plan: TrainingPlan
   /** What the engine's losses are multiplied with before they are told: a regression trains in another unit than its targets'. */

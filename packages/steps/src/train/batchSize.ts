@@ -1,5 +1,5 @@
 import { StageError } from "@hone/core/Stage"
-import { type ClassifierProgram, costsOf } from "@hone/nn"
+import { type TrainingProgram, costsOf } from "@hone/nn"
 import { Effect } from "effect"
 import { elements } from "../artifacts/manifest.ts"
 import { paddedLength } from "../tensors/batches.ts"
@@ -18,7 +18,7 @@ const MIB = 1024 ** 2
  * Bytes that training is predicted to need: everything that the program keeps (weights, moments, averages, sums of gradients), and the
  * most that a pass over so many rows of this length holds at once. From the graph alone: the same on every machine.
  */
-export const predictedBytes = (program: ClassifierProgram, batch: number, length: number): number => {
+export const predictedBytes = (program: TrainingProgram, batch: number, length: number): number => {
   const kept = [...program.graph.variables.values()].reduce((sum, { shape }) => sum + 4 * elements(shape), 0)
   const pass = "accumulate" in program.functions ? "accumulate" : "train"
   return kept + costsOf(program, pass, { batch, length }).peakBytes
@@ -31,7 +31,7 @@ export const predictedBytes = (program: ClassifierProgram, batch: number, length
  */
 export const sizedParams = (
   { batch_size, ...params }: TrainParams,
-  program: ClassifierProgram,
+  program: TrainingProgram,
   lengths: Int32Array
 ): Effect.Effect<SizedParams, StageError> => {
   if (batch_size !== "auto") return Effect.succeed({ ...params, batch_size })

@@ -1,5 +1,5 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
-import { type BertConfig, classifierProgram, type ClassifierProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
+import { type BertConfig, classifierProgram, type TrainingProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
 import { Effect } from "effect"
 import { isTrainable, type ModelManifest, placeOf } from "../artifacts/manifest.ts"
 import { type Model, readModel } from "../artifacts/model.ts"
@@ -128,7 +128,7 @@ interface ProgramChoices {
 const programOf = (
   { config, features, head, model, objective, params, token_types }: ProgramChoices,
   since?: ReadonlyMap<string, number>
-): ClassifierProgram =>
+): TrainingProgram =>
   classifierProgram({
     config,
     head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
@@ -155,7 +155,7 @@ const programOf = (
 
 const phasesFor = (
   choices: ProgramChoices,
-  program: ClassifierProgram,
+  program: TrainingProgram,
   { stepsPerEpoch, totalSteps }: TrainingPlan
 ): Effect.Effect<Prepared["phases"], StageError> => {
   const every = choices.params.unfreeze_every

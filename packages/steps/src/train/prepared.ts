@@ -1,4 +1,4 @@
-import type { ClassifierProgram } from "@hone/nn"
+import type { TrainingProgram } from "@hone/nn"
 import type { ModelManifest } from "../artifacts/manifest.ts"
 import type { Model } from "../artifacts/model.ts"
 import type { SizedParams } from "./batchSize.ts"
@@ -13,9 +13,9 @@ export interface Prepared {
   /** Of the tuned model, but for its base. */
   readonly manifest: ModelManifest
   /** In which everything trains that trains in the end. */
-  readonly program: ClassifierProgram
+  readonly program: TrainingProgram
   /** One, in that program, unless the model unfreezes by and by. */
-  readonly phases: ReadonlyArray<Phase<ClassifierProgram>>
+  readonly phases: ReadonlyArray<Phase<TrainingProgram>>
   readonly train: TrainingRows
   readonly validation: ValidationRows | undefined
   readonly plan: TrainingPlan

@@ -1,5 +1,5 @@
 import type { StageContext, StageResult } from "@hone/core/Stage"
-import type { ClassifierProgram } from "@hone/nn"
+import type { TrainingProgram } from "@hone/nn"
 import { Effect } from "effect"
 import type { ModelManifest } from "../artifacts/manifest.ts"
 import { type Tensor, writeModel } from "../artifacts/model.ts"
@@ -68,7 +68,7 @@ interface PhaseWork {
   readonly context: StageContext
   readonly engine: TimedEngine
   readonly prepared: Prepared
-  readonly program: ClassifierProgram
+  readonly program: TrainingProgram
   /** The optimizer step at which it ends. */
   readonly until: number
   readonly state: TrainingState | undefined
