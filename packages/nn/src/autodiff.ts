@@ -51,8 +51,10 @@ export function operation<In extends string, Out extends string, Keep, Options =
       backward: (gradients) => {
         if (gradients.some((gradient) => gradient === undefined)) throw new Error(`${name}: an output has no gradient`)
         const named = Object.fromEntries(outputNames.map((output, i) => [output, gradients[i]!])) as Record<Out, Tensor>
+        const arrived = gradients.map((gradient) => gradient!.node)
+        const backward = () => g.after(arrived, () => definition.backward(g, named, at, options))
         // Beside what it is the derivative of: a block's time and memory are then found under the block's name.
-        const result = g.at(`${path}_gradient`, () => definition.backward(g, named, at, options))
+        const result = g.at(`${path}_gradient`, backward)
         return inputNames.map((input) => (at.wants(input) ? result[input] : undefined))
       }
     })

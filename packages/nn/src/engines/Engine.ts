@@ -1,6 +1,7 @@
 import { bindDim, type Sizes } from "../graph/dims.ts"
 import type { Tensor } from "../graph/Graph.ts"
 import type { Feed, Feeds, Program, ProgramFunction, Values } from "../graph/Program.ts"
+import type { Trace } from "./trace.ts"
 
 export type EngineName = "session" | "capi" | "wasm" | "cpu"
 
@@ -26,9 +27,16 @@ export interface Session {
   readonly write: (values: ReadonlyMap<string, Float32Array>) => Promise<void>
   /** Runs one function. The arrays that come back are the caller's. */
   readonly run: (name: string, feeds: Feeds) => Promise<Record<string, Values>>
+  /** Runs one function, and tells what each operation took. Left out where the engine cannot tell: `session`. */
+  readonly traced?: (name: string, feeds: Feeds) => Promise<Traced>
   /** Values of variables, by name, in the shapes and layout of the model's files. */
   readonly read: (names: Iterable<string>) => Promise<Map<string, Float32Array>>
   readonly close: () => Promise<void>
+}
+
+export interface Traced {
+  readonly values: Record<string, Values>
+  readonly trace: Trace
 }
 
 /** An engine that cannot be had on this machine, and why. */

@@ -1,8 +1,17 @@
 import type { Tensor } from "../graph/Graph.ts"
-import type { Program, Values } from "../graph/Program.ts"
+import type { Feeds, Program, Values } from "../graph/Program.ts"
 import { graphDef, tensorflowType } from "../lower/graphDef.ts"
 import { ProtobufWriter } from "../lower/protobuf.ts"
-import { bindFeeds, type Engine, EngineFailure, functionOf, readOf, type Session, writeOf } from "./Engine.ts"
+import {
+  bindFeeds,
+  type Engine,
+  EngineFailure,
+  functionOf,
+  readOf,
+  type Session,
+  type Traced,
+  writeOf
+} from "./Engine.ts"
 import {
   type Koffi,
   type KoffiLibrary,
@@ -10,6 +19,7 @@ import {
   type TensorflowLocation,
   tensorflowNumerics
 } from "./tensorflowLibrary.ts"
+import { fullTrace, traceOf } from "./trace.ts"
 
 /** Anything that koffi hands back as a pointer. */
 type Pointer = object
@@ -18,6 +28,12 @@ interface Input {
   readonly tensor: Tensor
   readonly data: Values
   readonly shape: ReadonlyArray<number>
+}
+
+/** Two TF_Buffers: what a run is asked to tell, and where it tells it. */
+interface Tracing {
+  readonly options: Pointer
+  readonly metadata: Pointer
 }
 
 /** The functions of TensorFlow's C API that are used. Tensors that a run returns are addresses, hence the second spellings. */
@@ -32,6 +48,7 @@ function declare(library: KoffiLibrary) {
     newImportOptions: f("void* TF_NewImportGraphDefOptions()"),
     deleteImportOptions: f("void TF_DeleteImportGraphDefOptions(void* options)"),
     newBuffer: f("void* TF_NewBufferFromString(const uint8_t* bytes, size_t length)"),
+    emptyBuffer: f("void* TF_NewBuffer()"),
     deleteBuffer: f("void TF_DeleteBuffer(void* buffer)"),
     importGraph: f("void TF_GraphImportGraphDef(void* graph, void* buffer, void* options, void* status)"),
     newOptions: f("void* TF_NewSessionOptions()"),
@@ -114,10 +131,31 @@ class CapiSession implements Session {
     )
   }
 
-  async run(name: string, feeds: Parameters<Session["run"]>[1]): Promise<Record<string, Values>> {
+  async run(name: string, feeds: Feeds): Promise<Record<string, Values>> {
     const fn = functionOf(this.#program, name)
     const results = await this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches))
     return Object.fromEntries(Object.keys(fn.fetches).map((fetch, i) => [fetch, results[i]!]))
+  }
+
+  async traced(name: string, feeds: Feeds): Promise<Traced> {
+    const fn = functionOf(this.#program, name)
+    const metadata = this.#api.emptyBuffer() as Pointer
+    const options = this.#api.newBuffer(fullTrace, fullTrace.length) as Pointer
+    try {
+      const tracing = { options, metadata }
+      const results = await this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches), tracing)
+      const values = Object.fromEntries(Object.keys(fn.fetches).map((fetch, i) => [fetch, results[i]!]))
+      return { values, trace: traceOf(this.#contentOf(metadata)) }
+    } finally {
+      this.#api.deleteBuffer(options)
+      this.#api.deleteBuffer(metadata)
+    }
+  }
+
+  /** What a TF_Buffer holds: an address and a length are its first two words. */
+  #contentOf(buffer: Pointer): Uint8Array {
+    const [address, length] = new BigUint64Array(this.#koffi.view(buffer, 16))
+    return length === 0n ? new Uint8Array(0) : new Uint8Array(this.#koffi.view(address, Number(length)))
   }
 
   async read(names: Iterable<string>): Promise<Map<string, Float32Array>> {
@@ -186,7 +224,8 @@ class CapiSession implements Session {
   async #execute(
     operation: string,
     inputs: ReadonlyArray<Input>,
-    fetches: ReadonlyArray<Tensor>
+    fetches: ReadonlyArray<Tensor>,
+    tracing?: Tracing
   ): Promise<ReadonlyArray<Values>> {
     const feeds = this.#outputs(inputs.map(({ tensor }) => tensor))
     const outputs = this.#outputs(fetches)
@@ -194,7 +233,7 @@ class CapiSession implements Session {
     const results = new BigUint64Array(fetches.length)
     const args = [
       this.#session,
-      null,
+      tracing?.options ?? null,
       feeds,
       values,
       inputs.length,
@@ -203,7 +242,7 @@ class CapiSession implements Session {
       fetches.length,
       null,
       0,
-      null,
+      tracing?.metadata ?? null,
       this.#status
     ]
     await new Promise<void>((resolve, reject) => {

@@ -45,6 +45,8 @@ export class Builder {
   readonly #vectors = new Map<string, Tensor>()
   readonly #counts = new Map<string, number>()
   #scope: string
+  /** What nodes made now wait for, and what waits already; none where nothing has to wait. */
+  #late: { readonly first: ReadonlyArray<Node>; readonly nodes: Set<Node> } | undefined
 
   constructor(graph: Graph, name: string) {
     this.graph = graph
@@ -74,8 +76,27 @@ export class Builder {
     }
   }
 
+  /**
+   * No node made in `body` runs before `first` have run, whatever it reads. Engines run a node as soon as they can: what a derivative
+   * makes of kept values alone would else be computed on the way forward, and held until the way back.
+   */
+  after<A>(first: ReadonlyArray<Node>, body: () => A): A {
+    const outer = this.#late
+    this.#late = { first, nodes: new Set(first) }
+    try {
+      return body()
+    } finally {
+      this.#late = outer
+    }
+  }
+
   node(op: OpName, inputs: ReadonlyArray<Tensor>, params: Params = {}, options: NodeOptions = {}): Node {
-    return this.graph.add(op, inputs, params, options.name ?? this.#freshName(op), options.control ?? [])
+    const late = this.#late
+    const waits = late === undefined || inputs.some(({ node }) => late.nodes.has(node))
+    const control = [...(options.control ?? []), ...(waits ? [] : late.first)]
+    const node = this.graph.add(op, inputs, params, options.name ?? this.#freshName(op), control)
+    late?.nodes.add(node)
+    return node
   }
 
   #freshName(op: string): string {
@@ -174,7 +195,12 @@ export class Builder {
   }
 
   fill(shape: Shape, value: number): Tensor {
-    return this.#one("Fill", [this.vector(shape), this.scalar(value)], { shape })
+    return this.filled(shape, this.scalar(value))
+  }
+
+  /** @param value float32 [] */
+  filled(shape: Shape, value: Tensor): Tensor {
+    return this.#one("Fill", [this.vector(shape), value], { shape })
   }
 
   /** int32 [size]: 0, 1, 2, ... */

@@ -7,7 +7,7 @@ import { type Objective, objectiveLoss, objectiveLosses } from "../ops/objective
 import { IGNORED } from "../ops/softmaxCrossEntropy.ts"
 import { clipFactor, gradientNorm, type Update } from "../train/adamw.ts"
 import { averageName, averaging } from "../train/average.ts"
-import { finishProgram } from "../train/variables.ts"
+import { finishProgram, zeroing } from "../train/variables.ts"
 import type { Network, NetworkContext, NetworkOutput } from "./Network.ts"
 import { type Optimizer, optimizerOf, type OptimizerOptions } from "./optimizers.ts"
 
@@ -230,11 +230,10 @@ function application(model: Model): ProgramFunction {
     return { variable, value: g.read(variable), gradient: g.read(accumulated(g, { variable })) }
   })
   const { nodes, norm } = step(model, g, updates)
-  const cleared = updates.map((update) =>
-    g.assign(accumulated(g, update), g.fill(update.variable.shape, 0), [...nodes, norm.node])
-  )
-  const { prepare } = model.optimizer
-  return g.finish({ grad_norm: norm }, { after: [...nodes, ...cleared], prepare })
+  const sums = updates.map((update) => accumulated(g, update))
+  const cleared = zeroing(g, sums, [...nodes, norm.node])
+  const prepare: Prepare = (feeds) => cleared.prepare(model.optimizer.prepare(feeds))
+  return g.finish({ grad_norm: norm }, { after: [...nodes, ...cleared.nodes], prepare })
 }
 
 function gradientFetches(model: Model): ProgramFunction {
@@ -250,6 +249,6 @@ function initOptimizer(model: Model): ProgramFunction {
   const kept = model.stateOf(names).map(({ name, shape }) => g.graph.variable(name, shape))
   const sums =
     model.options.accumulation === true ? names.map((name) => accumulated(g, { variable: model.variable(name) })) : []
-  const after = [...kept, ...sums].map((variable) => g.assign(variable, g.fill(variable.shape, 0)))
-  return g.finish({ done: g.scalar(1) }, { after })
+  const { nodes, prepare } = zeroing(g, [...kept, ...sums])
+  return g.finish({ done: g.scalar(1) }, { after: nodes, prepare })
 }

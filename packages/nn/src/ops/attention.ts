@@ -2,7 +2,7 @@ import { operation } from "../autodiff.ts"
 import type { Builder } from "../graph/Builder.ts"
 import { product } from "../graph/dims.ts"
 import type { Tensor } from "../graph/Graph.ts"
-import { type DropoutSite, dropoutMask } from "./dropout.ts"
+import { droppedBy, type DropoutSite, dropoutStays } from "./dropout.ts"
 
 export interface AttentionOptions {
   readonly heads: number
@@ -24,6 +24,9 @@ function fromHeads(g: Builder, x: Tensor): Tensor {
   return g.reshape(g.transpose(x, [0, 2, 1, 3]), [product([batch!, length!]), Number(heads) * Number(width)])
 }
 
+const weightsOf = (g: Builder, qh: Tensor, kh: Tensor, { bias }: AttentionOptions): Tensor =>
+  g.softmax(g.add(g.batchMatmul(qh, kh, false, true), bias))
+
 /**
  * Scaled dot-product attention of every token over the tokens of its row; the T x T weights are materialised.
  *
@@ -40,19 +43,19 @@ export const attention = operation("attention", {
     const qh = toHeads(g, g.mul(q, scale), options)
     const kh = toHeads(g, k, options)
     const vh = toHeads(g, v, options)
-    const weights = g.softmax(g.add(g.batchMatmul(qh, kh, false, true), options.bias))
-    const mask = options.dropout === undefined ? undefined : dropoutMask(g, weights.shape, options.dropout)
-    const dropped = mask === undefined ? weights : g.mul(weights, mask)
-    return {
-      outputs: { y: fromHeads(g, g.batchMatmul(dropped, vh)) },
-      keep: { dropped, kh, mask, qh, scale, vh, weights }
-    }
+    const weights = weightsOf(g, qh, kh, options)
+    const stays = options.dropout && dropoutStays(g, weights.shape, options.dropout)
+    const dropped = droppedBy(g, weights, stays, options.dropout)
+    return { outputs: { y: fromHeads(g, g.batchMatmul(dropped, vh)) }, keep: { kh, qh, scale, stays, vh } }
   },
-  backward: (g, { y }, { keep: { dropped, kh, mask, qh, scale, vh, weights }, wants }, options) => {
+  backward: (g, { y }, { keep: { kh, qh, scale, stays, vh }, wants }, options) => {
+    // Again from queries and keys: kept, they would be the largest values of a block.
+    const weights = weightsOf(g, qh, kh, options)
+    const dropped = droppedBy(g, weights, stays, options.dropout)
     const dy = toHeads(g, y, options)
     const dScores = () => {
       const dDropped = g.batchMatmul(dy, vh, false, true)
-      const dWeights = mask === undefined ? dDropped : g.mul(dDropped, mask)
+      const dWeights = droppedBy(g, dDropped, stays, options.dropout)
       return g.mul(weights, g.sub(dWeights, g.sum(g.mul(dWeights, weights), [-1], true)))
     }
     const ds = wants("q") || wants("k") ? dScores() : undefined

@@ -14,13 +14,19 @@ export interface DropoutSite {
 }
 
 /**
- * Zeros with probability `rate`, else 1 / (1 - rate).
+ * Which elements stay, as bool: false with probability `rate`. A derivative keeps this, at a byte an element.
  *
  * The site is added to the run's half of the seed, not to the step's: no step then meets another step's masks.
  */
-export function dropoutMask(g: Builder, shape: Shape, { rate, seed, site }: DropoutSite): Tensor {
+export function dropoutStays(g: Builder, shape: Shape, { rate, seed, site }: DropoutSite): Tensor {
   const uniform = g.randomUniform(shape, g.add(seed, g.ints([site * SITE_STRIDE, 0])))
-  return g.mul(g.cast(g.greaterEqual(uniform, g.scalar(rate)), "float32"), g.scalar(1 / (1 - rate)))
+  return g.greaterEqual(uniform, g.scalar(rate))
+}
+
+/** x where it stays, scaled up by 1 / (1 - rate), and else zero. @param stays bool in the shape of `x`; left out, x itself */
+export function droppedBy(g: Builder, x: Tensor, stays: Tensor | undefined, site: DropoutSite | undefined): Tensor {
+  if (stays === undefined || site === undefined) return x
+  return g.mul(x, g.mul(g.cast(stays, "float32"), g.scalar(1 / (1 - site.rate))))
 }
 
 /**
@@ -33,8 +39,8 @@ export function dropoutMask(g: Builder, shape: Shape, { rate, seed, site }: Drop
  */
 export const dropout = operation("dropout", {
   forward: (g, { x }: Readonly<Record<"x", Tensor>>, site: DropoutSite) => {
-    const mask = dropoutMask(g, x.shape, site)
-    return { outputs: { y: g.mul(x, mask) }, keep: { mask } }
+    const stays = dropoutStays(g, x.shape, site)
+    return { outputs: { y: droppedBy(g, x, stays, site) }, keep: { stays } }
   },
-  backward: (g, { y: dy }, { keep: { mask } }) => ({ x: g.mul(dy, mask) })
+  backward: (g, { y: dy }, { keep: { stays } }, site) => ({ x: droppedBy(g, dy, stays, site) })
 })

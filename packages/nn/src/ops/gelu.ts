@@ -12,10 +12,10 @@ import type { Tensor } from "../graph/Graph.ts"
 export const gelu = operation("gelu", {
   forward: (g, { x }: Readonly<Record<"x", Tensor>>) => {
     const cdf = g.mul(g.scalar(0.5), g.add(g.scalar(1), g.erf(g.mul(x, g.scalar(Math.SQRT1_2)))))
-    return { outputs: { y: g.mul(x, cdf) }, keep: { cdf } }
-  },
-  backward: (g, { y: dy }, { inputs: { x }, keep: { cdf } }) => {
     const density = g.mul(g.scalar(1 / Math.sqrt(2 * Math.PI)), g.exp(g.mul(g.scalar(-0.5), g.square(x))))
-    return { x: g.mul(dy, g.add(cdf, g.mul(x, density))) }
-  }
+    // Kept instead of x and its cdf: half the memory. Where nothing trains, nobody asks for it and it is not computed.
+    const slope = g.add(cdf, g.mul(x, density))
+    return { outputs: { y: g.mul(x, cdf) }, keep: { slope } }
+  },
+  backward: (g, { y: dy }, { keep: { slope } }) => ({ x: g.mul(dy, slope) })
 })

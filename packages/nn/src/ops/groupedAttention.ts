@@ -2,7 +2,7 @@ import { operation } from "../autodiff.ts"
 import type { Builder } from "../graph/Builder.ts"
 import { type Dim, product } from "../graph/dims.ts"
 import type { Tensor } from "../graph/Graph.ts"
-import { type DropoutSite, dropoutMask } from "./dropout.ts"
+import { droppedBy, type DropoutSite, dropoutStays } from "./dropout.ts"
 
 export interface GroupedAttentionOptions {
   readonly batch: Dim
@@ -60,10 +60,10 @@ function forward(g: Builder, { k, q, v }: Qkv, position: Tensor | undefined, o: 
   const scores = capped === undefined ? raw : g.mul(capped, g.scalar(o.softCap!))
   const placed = position === undefined ? scores : g.add(scores, position)
   const weights = g.softmax(g.add(placed, o.bias))
-  const mask = o.dropout === undefined ? undefined : dropoutMask(g, weights.shape, o.dropout)
-  const dropped = perGroup(g, mask === undefined ? weights : g.mul(weights, mask), o)
+  const stays = o.dropout && dropoutStays(g, weights.shape, o.dropout)
+  const dropped = perGroup(g, droppedBy(g, weights, stays, o.dropout), o)
   const y = fromGroups(g, g.batchMatmul(dropped, vh), o.queries, o.heads, o)
-  return { outputs: { y }, keep: { capped, dropped, kh, mask, qh, scale, vh, weights } }
+  return { outputs: { y }, keep: { capped, kh, qh, scale, stays, vh, weights } }
 }
 
 type Keep = ReturnType<typeof forward>["keep"]
@@ -75,10 +75,10 @@ function backward(
   o: GroupedAttentionOptions,
   wants: (name: "q" | "k" | "v") => boolean
 ) {
-  const { capped, dropped, kh, mask, qh, scale, vh, weights } = keep
+  const { capped, kh, qh, scale, stays, vh, weights } = keep
   const dy = toGroups(g, y, o.queries, o.heads, o)
-  const dDropped = perHead(g, g.batchMatmul(dy, vh, false, true), o)
-  const dWeights = mask === undefined ? dDropped : g.mul(dDropped, mask)
+  const dropped = () => perGroup(g, droppedBy(g, weights, stays, o.dropout), o)
+  const dWeights = droppedBy(g, perHead(g, g.batchMatmul(dy, vh, false, true), o), stays, o.dropout)
   // Of the scores with everything added, which is also the gradient of a learnt bias.
   const dPlaced = g.mul(weights, g.sub(dWeights, g.sum(g.mul(dWeights, weights), [-1], true)))
   const ds = perGroup(g, capped === undefined ? dPlaced : g.tanhGrad(capped, dPlaced), o)
@@ -87,7 +87,7 @@ function backward(
     dPlaced,
     q: wants("q") ? (o.scale === 1 ? dq() : g.mul(dq(), scale)) : undefined,
     k: wants("k") ? fromGroups(g, g.batchMatmul(ds, qh, true, false), o.keys, o.keyHeads, o) : undefined,
-    v: wants("v") ? fromGroups(g, g.batchMatmul(dropped, dy, true, false), o.keys, o.keyHeads, o) : undefined
+    v: wants("v") ? fromGroups(g, g.batchMatmul(dropped(), dy, true, false), o.keys, o.keyHeads, o) : undefined
   }
 }
 

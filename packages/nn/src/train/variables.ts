@@ -1,6 +1,6 @@
 import { Builder } from "../graph/Builder.ts"
-import type { Graph, Variable } from "../graph/Graph.ts"
-import type { Program, ProgramFunction } from "../graph/Program.ts"
+import type { Graph, Node, Variable } from "../graph/Graph.ts"
+import type { Feeds, Program, ProgramFunction } from "../graph/Program.ts"
 
 /** Closes a program: every variable of the graph gets a way in and a way out. */
 export function finishProgram(graph: Graph, functions: Readonly<Record<string, ProgramFunction>>): Program {
@@ -14,4 +14,16 @@ export function finishProgram(graph: Graph, functions: Readonly<Record<string, P
 function writer(g: Builder, variable: Variable) {
   const feed = g.feed(`in/${variable.name}`, "float32", variable.shape)
   return { feed, done: g.identity(g.scalar(1), { control: [g.assign(variable, feed)] }) }
+}
+
+/**
+ * Sets variables to zero, once `control` have run. The zero is fed: of what TensorFlow can compute beforehand it makes constants, which
+ * it keeps as long as the session lives. For the moments of AdamW that was the size of the model twice over.
+ */
+export function zeroing(g: Builder, variables: ReadonlyArray<Variable>, control: ReadonlyArray<Node> = []) {
+  const zero = g.feed("zero", "float32", [])
+  return {
+    nodes: variables.map((variable) => g.assign(variable, g.filled(variable.shape, zero), control)),
+    prepare: (feeds: Feeds): Feeds => ({ ...feeds, zero: 0 })
+  }
 }

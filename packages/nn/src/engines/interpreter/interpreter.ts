@@ -9,11 +9,13 @@ import {
   functionOf,
   readOf,
   type Session,
+  type Traced,
   UnknownName,
   writeOf
 } from "../Engine.ts"
 import { type ArrayType, type Device, type Info, openDevice } from "./device.ts"
 import { ownKernels } from "./kernels.ts"
+import type { TracedNode } from "../trace.ts"
 import { type Planned, planFunction } from "../../graph/plan.ts"
 import { Variables } from "./variables.ts"
 
@@ -26,6 +28,17 @@ export async function interpreterEngine(name: "wasm" | "cpu"): Promise<Engine> {
     open: async (program) => new InterpreterSession(name, device, program)
   }
 }
+
+/** What a node took that has just ended. @param start microseconds */
+const timed = ({ node: { name, op } }: Planned, start: number): TracedNode => ({
+  name,
+  op,
+  start,
+  duration: 1000 * performance.now() - start,
+  lane: 0,
+  allocated: null,
+  inUse: null
+})
 
 class InterpreterSession implements Session {
   readonly #name: "wasm" | "cpu"
@@ -56,6 +69,17 @@ class InterpreterSession implements Session {
   }
 
   async run(name: string, feeds: Feeds): Promise<Record<string, Values>> {
+    return this.#call(name, feeds)
+  }
+
+  async traced(name: string, feeds: Feeds): Promise<Traced> {
+    const trace: Array<TracedNode> = []
+    const values = this.#call(name, feeds, trace)
+    const first = trace[0]?.start ?? 0
+    return { values, trace: trace.map((node) => ({ ...node, start: node.start - first })) }
+  }
+
+  #call(name: string, feeds: Feeds, trace?: Array<TracedNode>): Record<string, Values> {
     const fn = functionOf(this.#program, name)
     const { bound, sizes } = bindFeeds(fn, feeds)
     const fetches = Object.entries(fn.fetches)
@@ -68,7 +92,7 @@ class InterpreterSession implements Session {
       )
       this.#plans.set(key, plan)
     }
-    const values = this.#execute(name, plan, bound)
+    const values = this.#execute(name, plan, bound, trace)
     const results = Object.fromEntries(
       fetches.map(([fetch, tensor]) => [fetch, this.#device.view(values.get(tensor)!).slice() as Values])
     )
@@ -88,13 +112,20 @@ class InterpreterSession implements Session {
     return info
   }
 
-  #execute(name: string, plan: ReadonlyArray<Planned>, bound: ReadonlyArray<Bound>): Map<Tensor, Info> {
+  #execute(
+    name: string,
+    plan: ReadonlyArray<Planned>,
+    bound: ReadonlyArray<Bound>,
+    trace?: Array<TracedNode>
+  ): Map<Tensor, Info> {
     const values = new Map<Tensor, Info>()
     for (const { data, shape, tensor } of bound)
       values.set(tensor, this.#upload(data, shape, tensor.dtype as ArrayType))
     try {
       for (const planned of plan) {
+        const start = trace === undefined ? 0 : 1000 * performance.now()
         const results = this.#runNode(planned, values)
+        trace?.push(timed(planned, start))
         planned.node.outputs.forEach((tensor, i) => results[i] !== undefined && values.set(tensor, results[i]))
         for (const tensor of planned.dead) {
           const info = values.get(tensor)
