@@ -67,8 +67,9 @@ export const audit = Effect.fn("audit")(function* (
   for (const { input, name, ref } of boundInputs(step, stage)) {
     const from = ref === undefined ? step : prepared.pipeline.steps.find((candidate) => candidate.name === ref.step)!
     const output = ref?.output ?? ("output" in input.from ? input.from.output : "")
-    const maker = makerOf(from, output)
-    inputs[name] = all.find((cached) => cached.step === from && cached.stage === maker)?.record.outputs[output]
+    // Several stages of a step may make an output of one name: its name alone would give the first of them.
+    const maker = "stage" in input.from ? input.from.stage : makerOf(from, output).name
+    inputs[name] = all.find((cached) => cached.step === from && cached.stage.name === maker)?.record.outputs[output]
   }
   return yield* Effect.acquireUseRelease(
     Effect.sync(() => openAttempt(folder)),
