@@ -12,6 +12,8 @@ import { closeAttempt, openAttempt } from "../store/Commit.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { blobPath } from "../store/Folder.ts"
 import { Workers } from "../worker/Workers.ts"
+import type { Difference } from "./Drift.ts"
+import { differenceOf } from "./Drift.ts"
 import { requestFor } from "./StageRun.ts"
 
 /** A stage made again, held against its record. */
@@ -20,14 +22,7 @@ export interface Audit {
   readonly stage: string
   readonly verdict: "same" | "drift"
   /** For a drift: the output, and where its tables first differ. */
-  readonly difference?: {
-    readonly output: string
-    readonly column: string
-    readonly row: number
-    readonly first: string
-    readonly second: string
-    readonly relative: number | null
-  }
+  readonly difference?: Difference
 }
 
 export interface Cached {
@@ -46,12 +41,6 @@ export const cachedStages = (prepared: Prepared, plan: Plan): ReadonlyArray<Cach
         : [{ step, stage: step.definition.stages.find((stage) => stage.name === name)!, record }]
     )
   })
-
-const difference = async (a: { path: string; blob: string }, b: { path: string; blob: string }) => {
-  const { readTable } = await import("@hone/steps/arrow/reader")
-  const { firstDifference } = await import("@hone/steps/arrow/difference")
-  return firstDifference(readTable(a), readTable(b))
-}
 
 /** Makes a cached stage again in a folder that is thrown away, from the same inputs and without its checkpoints. */
 export const audit = Effect.fn("audit")(function* (
@@ -79,29 +68,15 @@ export const audit = Effect.fn("audit")(function* (
         // A checkpoint would give back what was computed then, which is what is to be checked.
         const done = yield* workers.run({ ...asked, checkpoints: null, engine }, { progress: () => {}, log: () => {} })
         const at = { step: step.name, stage: stage.name }
-        for (const [output, made] of Object.entries(done.outputs)) {
-          const known = record.outputs[output]
-          if (known === undefined || known.content === made.content) continue
-          const found = yield* Effect.promise(() =>
-            difference(
-              { path: blobPath(folder, known.blob), blob: known.blob },
-              { path: join(attempt, made.file), blob: made.blob }
-            )
-          )
-          const where = found ?? {
-            column: "(metadata)",
-            row: -1,
-            first: known.content.slice(0, 12),
-            second: made.content.slice(0, 12),
-            relative: undefined
-          }
-          return {
-            ...at,
-            verdict: "drift",
-            difference: { output, ...where, relative: where.relative ?? null }
-          } as Audit
-        }
-        return { ...at, verdict: "same" } as Audit
+        const difference = yield* Effect.promise(() =>
+          differenceOf(record.outputs, done.outputs, {
+            first: ({ blob }) => blobPath(folder, blob),
+            second: ({ file }) => join(attempt, file)
+          })
+        )
+        return (
+          difference === undefined ? { ...at, verdict: "same" } : { ...at, verdict: "drift", difference }
+        ) as Audit
       }),
     (attempt) => Effect.sync(() => closeAttempt(attempt))
   )

@@ -16,6 +16,7 @@ import { blobPath, makeFolder } from "../store/Folder.ts"
 import { withLease } from "../store/Lease.ts"
 import type { StageRequest } from "../worker/Messages.ts"
 import { StageFailed, Workers } from "../worker/Workers.ts"
+import { tellDrift } from "./Drift.ts"
 import type { RunListener } from "./Events.ts"
 
 /** How a stage came to its end. */
@@ -203,8 +204,8 @@ const attemptStage = Effect.fnUntraced(function* (
       }
       const committed = yield* storing(() => commit(folder, attempt, record))
       if (committed.how === "drifted") {
-        const message =
-          "the same inputs gave another result than the one in the store: the first stays, the second is noted in .hone/drift"
+        const pathOf = ({ blob }: OutputArtifact) => blobPath(folder, blob)
+        const message = yield* Effect.promise(() => tellDrift(committed.record, record, pathOf))
         listener.emit({ event: "warning", step: step.name, message })
       }
       return committed.record

@@ -4,6 +4,7 @@ import { Clock, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Audit, Cached } from "../../schedule/Check.ts"
 import { audit, cachedStages } from "../../schedule/Check.ts"
+import { tellDifference } from "../../schedule/Drift.ts"
 import * as Workers from "../../worker/Workers.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
@@ -29,10 +30,7 @@ const sample = (stages: ReadonlyArray<Cached>, share: number, day: string): Read
 const line = ({ difference, stage, step, verdict }: Audit): string => {
   const name = `${step}${stage === step ? "" : ` (${stage})`}`
   if (difference === undefined) return `${paint("green", verdict)}  ${name}`
-  const { column, first, output, relative, row, second } = difference
-  const where = row < 0 ? `column ${column}` : `column ${column}, row ${row}`
-  const far = relative === null || relative === 0 ? "" : `; numbers differ by up to ${relative.toExponential(1)}`
-  return `${paint("red", verdict)} ${name}: ${output}, ${where}: ${first} in the store, ${second} now${far}`
+  return `${paint("red", verdict)} ${name}: ${tellDifference(difference)}`
 }
 
 export const rerunVerb = Command.make(
