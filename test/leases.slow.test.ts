@@ -97,7 +97,6 @@ describe("several processes on one store", () => {
     expect(performance.now() - stopped).toBeLessThan(takeOverMillis)
     expect(madeBy(second)).toEqual(["reviews", "parts"])
     const contents = contentsIn(place)
-    // A third holds the first one's lease again when that wakes: it must not lose it.
     signal(all, "SIGCONT")
     expect((await first.exit).code).toBe(0)
     expect(contentsIn(place)).toEqual(contents)
