@@ -7,7 +7,7 @@ import type { Place } from "./hone.ts"
 const bert = fileURLToPath(new URL("../golden/tiny-families/bert", import.meta.url))
 
 /** Rows of a few words that the tiny tokenizer knows, told apart by one of them. */
-export const tinyRows = (rows: number): string =>
+const tinyRows = (rows: number): string =>
   [
     "text,label",
     ...Array.from({ length: rows }, (_, row) => {
