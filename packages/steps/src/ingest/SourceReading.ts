@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
-import { createReadStream, statSync } from "node:fs"
+import { createReadStream, readFileSync, statSync } from "node:fs"
 import { relative } from "node:path"
+import { Readable } from "node:stream"
 import { StageError } from "@hone/core/Stage"
 import type { InputSource } from "@hone/core/Stage"
 import { combinedDigest, filesAt, pathKind, rootOf } from "./files.ts"
@@ -52,9 +53,9 @@ export class SourceReading {
     const digests: Array<{ readonly path: string; readonly digest: string }> = []
     const isFile = pathKind(this.#source.path) === "file"
     const root = rootOf(this.#source.path)
-    for (const { path } of this.#files) {
+    for (const { path, bytes } of this.#files) {
       const name = relative(root, path).replaceAll("\\", "/")
-      const { chunks, close, rest } = this.#open(path)
+      const { chunks, close, rest } = this.#open(path, bytes)
       try {
         yield { path, name, shown: isFile ? this.#source.spec : `${this.#source.spec} (${name})`, chunks }
         digests.push({ path, digest: await rest() })
@@ -67,9 +68,11 @@ export class SourceReading {
     if (digest !== this.#seen) throw changed(this.#source)
   }
 
-  #open(path: string) {
+  #open(path: string, bytes: number) {
     const hash = createHash("sha256")
-    const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES })
+    // A folder may have thousands of small files, and a stream for each costs more than its bytes do.
+    const stream =
+      bytes < CHUNK_BYTES ? Readable.from([readFileSync(path)]) : createReadStream(path, { highWaterMark: CHUNK_BYTES })
     const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
     const next = async () => {
       const result = await iterator.next()

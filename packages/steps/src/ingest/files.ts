@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { globSync, readdirSync, statSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
+import type { Format } from "./format.ts"
 
 /** What a source's path stands for: one file, all files below a folder, or those that a pattern matches. */
 export type PathKind = "file" | "folder" | "pattern"
@@ -13,6 +14,14 @@ export const pathKind = (path: string): PathKind | undefined => {
   if (stat?.isFile() === true) return "file"
   if (stat?.isDirectory() === true) return "folder"
   return isPattern(path) ? "pattern" : undefined
+}
+
+/** Whether a source's files are a row each, labelled by the folder that they lie in: a folder unless another format is named, a pattern where told. */
+export const isByFolder = (path: string, format: Format | "auto"): boolean => {
+  const kind = pathKind(path)
+  return (
+    (kind === "folder" && (format === "auto" || format === "folder")) || (kind === "pattern" && format === "folder")
+  )
 }
 
 /** The folder that names of a source's files count from. */

@@ -166,6 +166,10 @@ describe("formats", () => {
         expect(rowsOf(byLabel)).toEqual(["deep:down", "line 1\nline 2:up", "second:up"])
         expect(byLabel.counts).toMatchObject({ format: "folder", dropped_unlabelled: 1 })
         expect(reader.nullableStrings(table(byLabel), "file")).toEqual(["down/a/b.txt", "up/1.txt", "up/2.txt"])
+        const some = yield* run(join(folder, "by/*/*.txt"), { format: "folder" })
+        expect(rowsOf(some), "of a pattern, too").toEqual(["line 1\nline 2:up", "second:up"])
+        const file = peek(join(folder, "by/readme"), decoded({ source: "x", format: "folder" }))
+        yield* Effect.promise(() => expect(file).rejects.toThrow("it is a file, and format: folder takes a folder"))
       })
   )
 

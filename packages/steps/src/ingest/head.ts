@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises"
+import { closeSync, fstatSync, openSync, readSync } from "node:fs"
 import { constants, gunzipSync, zstdDecompressSync } from "node:zlib"
 import { compressionOf, type Compression } from "./decompress.ts"
 import { type Encoding, encodings, sniffDelimiter, sniffEncoding } from "./dialect.ts"
@@ -22,7 +22,7 @@ type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding">
 
 /** Reads the first 64 KiB of a file, uncompressed, and tells how it is to be read. */
 export const readHead = async (path: string, params: Wanted): Promise<FileHead> => {
-  const raw = await firstBytes(path)
+  const raw = firstBytes(path)
   const compression = compressionOf(raw)
   const bytes = compression === undefined ? raw.subarray(0, HEAD_BYTES) : uncompressedHead(raw, compression)
   const encoding = params.encoding ?? sniffEncoding(bytes)
@@ -63,19 +63,19 @@ export const describe = ({ compression, dialect, format }: FileHead): string => 
   return parts.length === 0 ? format : `${format} (${parts.join(", ")})`
 }
 
-const firstBytes = async (path: string): Promise<Uint8Array> => {
-  const file = await open(path)
+const firstBytes = (path: string): Uint8Array => {
+  const fd = openSync(path, "r")
   try {
-    const bytes = Buffer.alloc(RAW_BYTES)
+    const bytes = Buffer.allocUnsafe(Math.min(RAW_BYTES, fstatSync(fd).size))
     let filled = 0
-    while (filled < RAW_BYTES) {
-      const { bytesRead } = await file.read(bytes, filled, RAW_BYTES - filled, filled)
-      if (bytesRead === 0) break
-      filled += bytesRead
+    while (filled < bytes.length) {
+      const read = readSync(fd, bytes, filled, bytes.length - filled, filled)
+      if (read === 0) break
+      filled += read
     }
     return bytes.subarray(0, filled)
   } finally {
-    await file.close()
+    closeSync(fd)
   }
 }
 

@@ -24,7 +24,7 @@ export const IngestParams = Schema.Struct({
   // The text and the format enter the key as the source's own digest and format, so neither is semantic here.
   source: operational(Schema.Union([name, weighted, Schema.NonEmptyArray(Schema.Union([name, weighted]))]), {
     description:
-      "Where the rows come from: a file, a folder with a subfolder for each label, or a pattern (data/*.csv), counted from the pipeline's folder; npm:package/file; hf:org/name@revision/file; an http(s) address with its sha256; or a list of these, each with a weight. Its bytes enter the key, never this text."
+      "Where the rows come from: a file, a folder with a subfolder for each label, or a pattern (data/*.csv), counted from the pipeline's folder; npm:package/file of an installed package, or npm:package@version/file (fetched once); hf:org/name@revision/file; an http(s) address with its sha256; or a list of these, each with a weight. Its bytes enter the key, never this text."
   }),
   sha256: operational(sha256, {
     description: "SHA-256 of the bytes behind an http(s) address, 64 hexadecimal digits.",

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@hone/core/Json"
 import type { SourceHead } from "@hone/core/Step"
-import { filesAt, pathKind } from "./files.ts"
+import { filesAt, isByFolder, rootOf } from "./files.ts"
 import { guessShape } from "./guess.ts"
 import { type FileHead, readHead } from "./head.ts"
 import { rowDepth, rowKeys } from "./format.ts"
@@ -56,8 +56,12 @@ const wordsOf = (columns: ReadonlyArray<string>, rows: Sight["rows"]): JsonObjec
 export const look = async (path: string, params: Wanted): Promise<Sight> => {
   const files = filesAt(path)
   if (files.length === 0) throw unreadable("the folder holds no file", "name one that has files, or a pattern")
-  if (pathKind(path) === "folder" && (params.format === "auto" || params.format === "folder"))
-    return folderSight(path, files)
+  if (isByFolder(path, params.format)) return folderSight(rootOf(path), files)
+  if (params.format === "folder")
+    throw unreadable(
+      "it is a file, and format: folder takes a folder",
+      "write format: text for a row a line, or leave format out"
+    )
   const head = await readHead(files[0]!, params)
   if (head.format === "parquet" || head.format === "arrow") return tableSight(files[0]!, head)
   if (params.encoding === undefined && head.dialect.encoding === "utf-8" && head.text.includes("\0"))
@@ -72,11 +76,11 @@ export const look = async (path: string, params: Wanted): Promise<Sight> => {
 const unreadable = (message: string, hint: string): Error => Object.assign(new Error(message), { hint })
 
 /** A row a file; the folders right below the source are the labels. */
-const folderSight = (path: string, files: ReadonlyArray<string>): Sight => {
+const folderSight = (root: string, files: ReadonlyArray<string>): Sight => {
   const labels = [
     ...new Set(
       files
-        .map((file) => file.slice(path.length + 1).split(/[\\/]/u))
+        .map((file) => file.slice(root.length + 1).split(/[\\/]/u))
         .filter((parts) => parts.length > 1)
         .map(([label]) => label!)
     )

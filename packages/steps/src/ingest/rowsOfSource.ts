@@ -1,5 +1,5 @@
 import { BadCompression, decompressed } from "./decompress.ts"
-import { pathKind } from "./files.ts"
+import { isByFolder } from "./files.ts"
 import { describe, readHead } from "./head.ts"
 import type { IngestParams } from "./params.ts"
 import { readRows, readTextLines, readWholeText, type SourceRow } from "./readers.ts"
@@ -28,9 +28,9 @@ export async function* rowsOfSources(
   onFormat: (format: string) => void
 ): AsyncGenerator<Block> {
   for (const [source, { path, reading }] of sources.entries()) {
-    const isFolder = pathKind(path) === "folder"
+    const isLabelled = isByFolder(path, params.format)
     for await (const file of reading.read())
-      for await (const rows of rowsOfFile(file, params, columns, isFolder, onFormat))
+      for await (const rows of rowsOfFile(file, params, columns, isLabelled, onFormat))
         yield { source, shown: file.shown, rows }
   }
 }
@@ -39,11 +39,10 @@ async function* rowsOfFile(
   file: ReadFile,
   params: IngestParams,
   columns: ReadonlyArray<string> | undefined,
-  isFolder: boolean,
+  isLabelled: boolean,
   onFormat: (format: string) => void
 ): AsyncGenerator<ReadonlyArray<SourceRow>> {
   const head = await readHead(file.path, params)
-  const isLabelled = isFolder && (params.format === "folder" || params.format === "auto")
   onFormat(isLabelled ? "folder" : describe(head))
   if (!isLabelled && (head.format === "parquet" || head.format === "arrow")) {
     yield* tableRows(file, head.format, columns)
