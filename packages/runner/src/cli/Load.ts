@@ -20,6 +20,7 @@ import { Exit } from "./Exit.ts"
 import { printError, printJson } from "./Output.ts"
 import { readPipelineFile } from "./PipelineFile.ts"
 import { bundleFolder, ownFolder } from "./Places.ts"
+import { tellProgress } from "./Progress.ts"
 
 export interface FileOptions {
   readonly file: string
@@ -72,7 +73,7 @@ export const servicesFor = (file: string) => {
     folder,
     layer: Layer.mergeAll(
       RecordIndex.layer(folder),
-      Sources.layer(folder, file, ownFolder()),
+      Sources.layer(folder, file, ownFolder(), tellProgress),
       Implementations.layer(join(bundleFolder(), "implementation.json")),
       Layer.effect(
         Engine,

@@ -5,11 +5,9 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { fetched } from "./Remote.ts"
+import { locate } from "./Locate.ts"
 
 const sha256 = (bytes: string | Buffer) => createHash("sha256").update(bytes).digest("hex")
-const gitBlob = (bytes: Buffer) => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex")
-const commit = "c0".repeat(20)
 const rows = Buffer.from(`text,label\n${"a row,1\n".repeat(5000)}`)
 
 let folder: string
@@ -57,7 +55,7 @@ afterEach(async () => {
 })
 
 const get = (spec: string) =>
-  fetched(spec, "datasets", { HONE_CACHE: folder, HF_ENDPOINT: origin }, new AbortController().signal)
+  locate(spec, { folder, ownFolder: folder }, { env: { HONE_CACHE: folder }, signal: new AbortController().signal })
 const problem = (spec: string) =>
   get(spec).then(
     () => undefined,
@@ -92,58 +90,5 @@ describe("http(s) with sha256", () => {
     )
     expect(await problem(`${origin}/rows.csv`)).toMatch(/has no sha256\nwrite sha256 beside source/)
     expect(await problem(`${origin}/gone#sha256=${"0".repeat(64)}`)).toMatch("answers 404")
-  })
-})
-
-describe("hf:", () => {
-  const hub = (files: Record<string, Buffer>) => {
-    answer = (request, response) => {
-      const url = decodeURIComponent(request.url!)
-      if (url.startsWith("/api/datasets/org/name/revision/")) {
-        return response.end(
-          JSON.stringify({ sha: commit, siblings: Object.keys(files).map((rfilename) => ({ rfilename })) })
-        )
-      }
-      const path = /^\/datasets\/org\/name\/resolve\/(?:main|v2|[0-9a-f]{40})\/(.*)$/u.exec(url)?.[1]
-      const bytes = path === undefined ? undefined : files[path]
-      if (bytes === undefined) return response.writeHead(404).end()
-      response.setHeader("x-repo-commit", commit)
-      return serve(bytes, request, response, gitBlob(bytes))
-    }
-  }
-
-  it("is pinned to the commit that the revision had, and read from the cache without a connection", async () => {
-    hub({ "data/train.csv": rows })
-    const path = await get("hf:org/name/data/train.csv")
-    expect(path).toBe(join(folder, "hf/datasets/org/name", commit, "data/train.csv"))
-    expect(readFileSync(path)).toEqual(rows)
-    expect(requests).toEqual([
-      "HEAD /datasets/org/name/resolve/main/data/train.csv",
-      "GET /datasets/org/name/resolve/main/data/train.csv"
-    ])
-    answer = (_, response) => response.destroy()
-    expect(await get("hf:org/name@main/data/train.csv")).toBe(path)
-    expect(await get(`hf:org/name@${commit}/data/train.csv`)).toBe(path)
-    expect(requests.length).toBe(2)
-    expect(await problem("hf:org/name/data/other.csv")).toMatch(/is not in the cache, and .* cannot be reached/)
-  })
-
-  it("takes a pattern, and the one data file where none is named", async () => {
-    hub({ "README.md": Buffer.from("read me"), "data/a.csv": rows, "data/b.csv": Buffer.from("text,label\nb,0\n") })
-    expect(await get("hf:org/name@v2/data/*.csv")).toBe(join(folder, "hf/datasets/org/name", commit, "data/*.csv"))
-    expect(readFileSync(join(folder, "hf/datasets/org/name", commit, "data/b.csv"), "utf8")).toBe("text,label\nb,0\n")
-    expect(await problem("hf:org/name@v2")).toMatch(/2 files of data\nwrite one of: data\/a.csv, data\/b.csv/)
-    expect(await problem("hf:org/name@v2/x*")).toMatch(/no file of the repository matches/)
-    expect(await problem("hf:org/name@v2/../x")).toMatch(/leads out/)
-    expect(await problem("hf:org/name@v2/data/c.csv")).toMatch(/answers 404/)
-  })
-
-  it("refuses bytes that are not those of the repository", async () => {
-    answer = (request, response) => {
-      response.setHeader("x-repo-commit", commit)
-      response.setHeader("x-linked-etag", `"${"1".repeat(64)}"`)
-      serve(rows, request, response, "v1")
-    }
-    expect(await problem("hf:org/name/a.csv")).toMatch(`has the SHA-256 ${sha256(rows)}, not 111`)
   })
 })

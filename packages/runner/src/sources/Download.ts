@@ -16,7 +16,7 @@ import {
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
 
-/** What keeps a file from being fetched, in words for the user. */
+/** What keeps a source from being found or fetched, in words for the user. */
 export class FetchProblem extends Error {
   readonly hint: string
 
@@ -24,6 +24,23 @@ export class FetchProblem extends Error {
     super(message)
     this.hint = hint
   }
+}
+
+/** How far a file is. */
+export interface Progress {
+  readonly spec: string
+  /** Of the file, those of an earlier attempt included. */
+  readonly bytes: number
+  /** Undefined where the server does not tell. */
+  readonly total: number | undefined
+}
+
+/** What whoever asks for a file brings along. */
+export interface Fetching {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  /** Hears of every piece that arrives. */
+  readonly onProgress?: (progress: Progress) => void
 }
 
 export interface Wanted {
@@ -52,13 +69,13 @@ export const cacheFolder = (env: Readonly<Record<string, string | undefined>>): 
  * Fetches a file unless it is there. What was fetched of it before is kept and the rest asked for (Range, If-Range); a connection
  * that breaks is taken up again. Fails by FetchProblem.
  */
-export const download = async (wanted: Wanted, signal: AbortSignal): Promise<string> => {
+export const download = async (wanted: Wanted, { onProgress, signal }: Omit<Fetching, "env">): Promise<string> => {
   if (existsSync(wanted.path)) return wanted.path
   mkdirSync(dirname(wanted.path), { recursive: true })
   const part = `${wanted.path}.part`
   for (let attempt = 1; ; attempt++) {
     try {
-      await fetchInto(part, wanted, signal)
+      await fetchInto(part, wanted, signal, onProgress)
       break
     } catch (error) {
       if (error instanceof FetchProblem || signal.aborted) throw error
@@ -74,7 +91,12 @@ export const download = async (wanted: Wanted, signal: AbortSignal): Promise<str
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
-const fetchInto = async (part: string, wanted: Wanted, signal: AbortSignal): Promise<void> => {
+const fetchInto = async (
+  part: string,
+  wanted: Wanted,
+  signal: AbortSignal,
+  onProgress: Fetching["onProgress"]
+): Promise<void> => {
   const have = sizeOf(part)
   const etag = existsSync(`${part}.etag`) ? readFileSync(`${part}.etag`, "utf8") : undefined
   // Without a mark of its version, or a digest that would tell, the rest could be of another file.
@@ -93,15 +115,21 @@ const fetchInto = async (part: string, wanted: Wanted, signal: AbortSignal): Pro
       if (wanted.check === undefined) rmSync(part, { force: true })
       else return
     }
-    if (!response.ok) throw refusal(wanted, response.status)
+    if (!response.ok) throw refusal(wanted, response)
     const continues =
       response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${have}-`) === true
     const mark = response.headers.get("etag")
     if (mark !== null && !mark.startsWith("W/")) writeFileSync(`${part}.etag`, mark)
+    const before = continues ? have : 0
+    const length = Number(response.headers.get("content-length") ?? NaN)
+    const total = Number.isNaN(length) ? undefined : before + length
+    let here = before
     const fd = openSync(part, continues ? "a" : "w")
     try {
       for await (const bytes of response.body!) {
         for (let at = 0; at < bytes.byteLength;) at += writeSync(fd, bytes, at)
+        here += bytes.byteLength
+        onProgress?.({ spec: wanted.spec, bytes: here, total })
         clearTimeout(timer)
         timer = setTimeout(() => silence.abort(), SILENCE_MILLIS)
       }
@@ -109,8 +137,7 @@ const fetchInto = async (part: string, wanted: Wanted, signal: AbortSignal): Pro
     } finally {
       closeSync(fd)
     }
-    const length = Number(response.headers.get("content-length") ?? NaN)
-    if (length + (continues ? have : 0) > sizeOf(part)) throw new Error("the connection ended early")
+    if (total !== undefined && total > here) throw new Error("the connection ended early")
   } finally {
     clearTimeout(timer)
   }
@@ -132,15 +159,18 @@ const verify = async (part: string, { check, spec }: Wanted): Promise<void> => {
   )
 }
 
-export const refusal = ({ spec, url }: Pick<Wanted, "spec" | "url">, status: number): FetchProblem => {
+/** Why a server gives no file: what lasts as a FetchProblem to be thrown; throws an Error where it may answer when asked again. */
+export const refusal = (
+  { spec, url }: Pick<Wanted, "spec" | "url">,
+  { status }: Pick<Response, "status">
+): FetchProblem => {
   if (status === 404)
     return new FetchProblem(`\`${spec}\` is not there: ${url} answers 404`, "look for a misspelling in the address")
   if (status === 401 || status === 403)
     return new FetchProblem(
       `\`${spec}\` is not for everyone: ${url} answers ${status}`,
-      "for hf: sources set HF_TOKEN to a token that may read it"
+      "fetch the file yourself, and name it by its path"
     )
-  // Told apart from refusals that last: asked again, the server may answer.
   if (status === 429 || status >= 500) throw new Error(`${url} answers ${status}`)
   return new FetchProblem(`\`${spec}\` cannot be fetched: ${url} answers ${status}`, "")
 }

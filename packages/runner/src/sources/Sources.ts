@@ -11,9 +11,8 @@ import type { StoreFolder } from "../store/Folder.ts"
 import { makeFolder } from "../store/Folder.ts"
 import type { SourceFile } from "./Digest.ts"
 import { digestFile, digestOf, filesOf } from "./Digest.ts"
-import { FetchProblem } from "./Download.ts"
+import { FetchProblem, type Fetching } from "./Download.ts"
 import { locate } from "./Locate.ts"
-import { fetched, isRemote } from "./Remote.ts"
 
 /** What was learnt of a file at a stamp: its digest, and its head as each way of peeking saw it. */
 interface Entry {
@@ -38,8 +37,20 @@ const readMemo = (path: string): Memo => {
 
 const message = (error: unknown) => String((error as Error).message ?? error)
 
-/** Sources on disk, relative to one pipeline file. Digests and heads are remembered by stat, so unchanged data is not read. */
-export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: string): Layer.Layer<Sources> =>
+/** Whether a model's config is one that the step can use, before its weights are fetched. */
+const isUsable = async (step: Step, params: unknown, path: string): Promise<boolean> =>
+  (await (await step.peek?.())?.peek(path, params))?.facts?.["problem"] === undefined
+
+/**
+ * Sources relative to one pipeline file, fetched where they lie elsewhere. Digests and heads are remembered by stat, so unchanged data
+ * is not read.
+ */
+export const layer = (
+  folder: StoreFolder,
+  pipelineFile: string,
+  ownFolder: string,
+  onProgress?: Fetching["onProgress"]
+): Layer.Layer<Sources> =>
   Layer.sync(Sources, () => {
     const memoPath = join(folder.memo, "sources.json")
     const memo = readMemo(memoPath)
@@ -111,22 +122,25 @@ export const layer = (folder: StoreFolder, pipelineFile: string, ownFolder: stri
         return head
       })
 
-    const pathOf = (spec: string, step: Step): Effect.Effect<string, SourceProblem> => {
-      if (isRemote(spec)) {
-        return Effect.tryPromise({
-          try: (signal) => fetched(spec, step.kind === "base" ? "models" : "datasets", process.env, signal),
-          catch: (error): SourceProblem => ({
-            message: message(error),
-            hint: error instanceof FetchProblem ? error.hint : ""
+    const pathOf = (spec: string, step: Step, params: unknown): Effect.Effect<string, SourceProblem> =>
+      Effect.tryPromise({
+        try: (signal) => {
+          const suits = step.kind === "base" ? async (path: string) => await isUsable(step, params, path) : undefined
+          const whereabouts = { folder: base, ownFolder, ...(suits === undefined ? {} : { suits }) }
+          return locate(spec, whereabouts, {
+            env: process.env,
+            signal,
+            ...(onProgress === undefined ? {} : { onProgress })
           })
+        },
+        catch: (error): SourceProblem => ({
+          message: message(error),
+          hint: error instanceof FetchProblem ? error.hint : ""
         })
-      }
-      const path = locate(spec, base, ownFolder)
-      return typeof path === "string" ? Effect.succeed(path) : Effect.fail(path)
-    }
+      })
 
     const resolveSource = Effect.fnUntraced(function* (request: SourceRequest, step: Step, params: unknown) {
-      const path = yield* pathOf(request.spec, step)
+      const path = yield* pathOf(request.spec, step, params)
       const read = yield* Effect.try({
         try: () => {
           const files = filesOf(path)

@@ -156,9 +156,3 @@ it.effect("another family is told while planning, with what is supported", () =>
     yield* failsWith("unsupported_model", runBase(folder))
   })
 )
-
-it("a hub name is answered with the command that fetches it", () => {
-  const context = { params: { model: "hf:org/name@main" }, inputs: {}, heads: {} }
-  assert.deepStrictEqual(base.sources(context.params), {})
-  assert.match(base.types(context).faults[0]!.hint, /^fetch it once \(hf download org\/name --local-dir/)
-})

@@ -6,12 +6,6 @@ const isPreset = (name: string): name is keyof typeof presets => Object.hasOwn(p
 
 const specOf = (model: string): string => (isPreset(model) ? presets[model] : model)
 
-const remoteFault = (model: string): StepFault => ({
-  path: ["with", "model"],
-  message: `"${model}" names a model on the Hugging Face hub, which a run does not download`,
-  hint: `fetch it once (hf download ${model.slice(3).split("@")[0]} --local-dir models/base) and write model: models/base`
-})
-
 /** What keeps a folder from being used, as far as its config.json tells. */
 const headFaults = (head: SourceHead | undefined): ReadonlyArray<StepFault> => {
   const problem = head?.facts?.["problem"]
@@ -33,19 +27,11 @@ export const base = makeStaged({
     tokenizer: { kind: "tokenizer", description: "tokenizer.json and what lies beside it" }
   },
   main: "model",
-  sources: ({ model }) =>
-    model.startsWith("hf:")
-      ? {}
-      : {
-          model: {
-            spec: specOf(model),
-            format: "huggingface-folder",
-            param: "model",
-            names: Object.keys(presets)
-          }
-        },
+  sources: ({ model }) => ({
+    model: { spec: specOf(model), format: "huggingface-folder", param: "model", names: Object.keys(presets) }
+  }),
   peek: () => import("./peek.ts"),
-  types: ({ heads, params }) => {
+  types: ({ heads }) => {
     const facts = heads["model"]?.facts ?? {}
     const family = facts["family"]
     const labels = facts["labels"]
@@ -59,7 +45,7 @@ export const base = makeStaged({
         },
         tokenizer: { kind: "tokenizer" }
       },
-      faults: params.model.startsWith("hf:") ? [remoteFault(params.model)] : headFaults(heads["model"])
+      faults: headFaults(heads["model"])
     }
   },
   stages: [

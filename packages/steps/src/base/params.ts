@@ -9,6 +9,6 @@ export const presets = {
 export const BaseParams = Schema.Struct({
   model: semantic(Schema.NonEmptyString, {
     description:
-      "The pre-trained model: a preset (minilm-l6), npm:package/folder, or a folder in Hugging Face's layout (config.json, model.safetensors, tokenizer.json). Its bytes enter the key, never this text."
+      "The pre-trained model: a preset (minilm-l6), npm:package/folder or npm:package@version/folder, hf:org/name@revision (fetched once), or a folder in Hugging Face's layout (config.json, model.safetensors, tokenizer.json). Its bytes enter the key, never this text."
   })
 })

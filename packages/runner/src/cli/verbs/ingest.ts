@@ -3,23 +3,15 @@ import type { SourceProblem } from "@hone/core/Services"
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { Sight } from "@hone/steps/ingest/peek"
-import { FetchProblem } from "../../sources/Download.ts"
 import { locate } from "../../sources/Locate.ts"
-import { fetched, isRemote } from "../../sources/Remote.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
 import { paint, print, printError, printJson, table } from "../Output.ts"
 import { ownFolder } from "../Places.ts"
+import { tellProgress } from "../Progress.ts"
 
 const ROWS = 3
 const WIDTH = 60
-
-const pathOf = async (source: string, signal: AbortSignal): Promise<string> => {
-  if (isRemote(source)) return fetched(source, "datasets", process.env, signal)
-  const path = locate(source, resolve("."), ownFolder())
-  if (typeof path === "string") return path
-  throw new FetchProblem(path.message, path.hint)
-}
 
 const cell = (value: unknown): string => {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "")
@@ -41,7 +33,8 @@ const look = async (source: string, sha256: string | undefined, signal: AbortSig
     import("@hone/steps/ingest/guess"),
     import("@hone/steps/ingest/proposal")
   ])
-  const path = await pathOf(spec, signal)
+  const whereabouts = { folder: resolve("."), ownFolder: ownFolder() }
+  const path = await locate(spec, whereabouts, { env: process.env, signal, onProgress: tellProgress })
   const sight = await look(path, { format: "auto", quote: '"' })
   const guess = guessShape(sight.columns, sight.rows)
   const pipeline = guess === undefined ? undefined : proposedPipeline(source, sha256, guess)
