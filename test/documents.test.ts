@@ -33,8 +33,9 @@ describe("docs/guide/pipeline-file.md", () => {
       examples.find((text) => text.startsWith("# shared.yaml"))!
     )
     const whole = examples.filter((text) => /^name: /mu.test(text))
-    expect(whole.length).toBe(4)
+    expect(whole.length).toBe(5)
     for (const text of whole) {
+      place.env["TICKETS"] = "tickets.csv"
       place.write("example.yaml", text)
       const { code, outcomes } = await place.run("example.yaml")
       expect([text.split("\n")[0], code, Object.values(outcomes).includes("failed")]).toEqual([

@@ -32,6 +32,8 @@ export interface Pipeline {
   /** The file as it stands in messages, and every text read for it, by file. */
   readonly file: string
   readonly texts: Readonly<Record<string, string>>
+  /** Names of environment variables declared with `secret: true`; wherever one is taken its placeholder stands. */
+  readonly secrets: ReadonlyArray<string>
   /** Where a part of the file stands, also when `--set` put it there. */
   readonly place: (path: Path, what: "key" | "value") => Place
 }

@@ -17,7 +17,7 @@ import { applyOverrides } from "./Overrides.ts"
 import { inRunningOrder, resolveInputs } from "./References.ts"
 import { decodeBlock, isRecord, vocabulary } from "./SchemaFaults.ts"
 import type { Env } from "./Scopes.ts"
-import { scopesOf } from "./Scopes.ts"
+import { scopesOf, secretsIn } from "./Scopes.ts"
 
 export interface PipelineText {
   /** As it is to stand in messages: relative to where the user is. */
@@ -142,6 +142,7 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
     steps: ready,
     place,
     texts: assembled.texts,
-    file: source.file
+    file: source.file,
+    secrets: secretsIn(set.value["env"])
   }
 }

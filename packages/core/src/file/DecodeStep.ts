@@ -1,6 +1,7 @@
 import type { Json } from "../Json.ts"
 import { paramInfos } from "../Params.ts"
 import type { Registry } from "../Pipeline.ts"
+import { namedSecrets } from "../Secrets.ts"
 import type { Step } from "../Step.ts"
 import type { Path } from "./Document.ts"
 import { EnvelopeStep, reservedNames, stepNotes } from "./Envelope.ts"
@@ -51,6 +52,25 @@ export const decodeEnvelopeStep = (
   return definition
 }
 
+/** The secrets that a filled value still names: they stand for themselves, all else has been replaced. */
+const secretsNamed = (value: Json): ReadonlyArray<string> => {
+  if (typeof value === "string") return namedSecrets(value)
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(secretsNamed) : []
+}
+
+/** A secret that enters a key would change results, and could be guessed from them. */
+const refuseSecrets = (filled: Json, definition: Step, path: Path, faults: FaultList): void => {
+  if (!isRecord(filled)) return
+  for (const { name, role } of paramInfos(definition.params)) {
+    if (role !== "semantic" || !Object.hasOwn(filled, name)) continue
+    for (const secret of new Set(secretsNamed(filled[name]!))) {
+      const message = `the secret \`${secret}\` would change the result: \`${name}\` is part of the key`
+      faults.add([...path, name], "value", "secret", message, "take it only where it opens a source")
+      faults.hole([...path, name])
+    }
+  }
+}
+
 /** The second stage: the step's `with`, its `${...}` filled, by the kind's own Schema. */
 export const decodeParams = (
   instance: Instance,
@@ -68,6 +88,7 @@ export const decodeParams = (
     faults.add([...path, "with", ...fault.path], "value", "reference", fault.message, fault.hint)
     faults.hole([...path, "with", ...fault.path])
   }
+  refuseSecrets(filled.value, definition, [...path, "with"], faults)
   const notes = Object.fromEntries(paramInfos(definition.params).map((info) => [info.name, info.description]))
   const block = decodeBlock(definition.params, filled.value, vocabulary("param", notes))
   for (const fault of block.faults) {

@@ -3,13 +3,19 @@ import { Schema } from "effect"
 const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4294967295 }))
 const anything = Schema.Record(Schema.String, Schema.Unknown)
 const scalar = Schema.NullOr(Schema.Union([Schema.String, Schema.Finite, Schema.Boolean]))
+const variable = Schema.Struct({
+  secret: Schema.Boolean.annotate({
+    description: "Its value stands in no key, record, log or report, and may not change a result."
+  }),
+  default: Schema.optionalKey(scalar.annotate({ description: "The value taken where the variable is not set." }))
+})
 
 /** What the top-level keys mean: in hints, and in the JSON Schema that editors read. */
 export const envelopeNotes = {
   name: "what the pipeline is called on reports",
   seed: "the root of all randomness, an integer from 0 to 4294967295 (default 0)",
   params: "a map of values that steps take by ${params.NAME} and `--set params.NAME=...` changes",
-  env: "the environment variables that the file may take by ${env.NAME}: a list of names, or a map from a name to its default",
+  env: "the environment variables that the file may take by ${env.NAME}: a list of names, or a map from a name to its default or to { secret: true }",
   include: "a file, or a list of files, whose params and steps belong to this pipeline",
   steps: "a map from a step's name to `{ uses, in, with }`"
 } as const
@@ -37,7 +43,10 @@ export const Envelope = Schema.Struct({
   seed: Schema.optionalKey(seed.annotate({ description: envelopeNotes.seed })),
   params: Schema.optionalKey(anything.annotate({ description: envelopeNotes.params })),
   env: Schema.optionalKey(
-    Schema.Union([Schema.Array(Schema.String), Schema.Record(Schema.String, scalar)]).annotate({
+    Schema.Union([
+      Schema.Array(Schema.String),
+      Schema.Record(Schema.String, Schema.Union([scalar, variable]))
+    ]).annotate({
       description: envelopeNotes.env
     })
   ),

@@ -1,6 +1,7 @@
 import { parse } from "yaml"
 import type { Json, JsonObject } from "../Json.ts"
 import { paramInfos } from "../Params.ts"
+import { placeholder } from "../Secrets.ts"
 import type { Registry } from "../Pipeline.ts"
 import type { FaultList } from "./FaultList.ts"
 import type { Lookup, Scopes } from "./Interpolate.ts"
@@ -20,28 +21,61 @@ const scalar = (text: string): Json => {
   }
 }
 
-/** The declared variables with their values; one that is neither set nor has a default is a fault where it is declared. */
+interface Declared {
+  readonly name: string
+  readonly fallback: Json | undefined
+  readonly secret: boolean | undefined
+  /** Where it stands below `env`. */
+  readonly at: string | number
+}
+
+const declaredIn = (declared: Json | undefined): ReadonlyArray<Declared> => {
+  if (Array.isArray(declared))
+    return declared.map((name: Json, at) => ({ name: String(name), fallback: undefined, secret: undefined, at }))
+  if (!isRecord(declared)) return []
+  return Object.entries(declared).map(([name, value]) =>
+    isRecord(value)
+      ? { name, fallback: value["default"], secret: value["secret"] === true, at: name }
+      : { name, fallback: value, secret: undefined, at: name }
+  )
+}
+
+/** The names of variables that the file declares with `secret: true`. */
+export const secretsIn = (declared: Json | undefined): ReadonlyArray<string> =>
+  declaredIn(declared).flatMap(({ name, secret }) => (secret === true ? [name] : []))
+
+const telling = new Set(["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "APIKEY"])
+
+/** Whether a name says that its value is not for everyone: HF_TOKEN, AWS_SECRET_ACCESS_KEY, DB_PASSWORD, X_API_KEY. */
+const soundsSecret = (name: string): boolean =>
+  name.split("_").some((word) => telling.has(word.toUpperCase())) || /(?:API|ACCESS|PRIVATE)_KEY/iu.test(name)
+
+/**
+ * The declared variables with their values; one that is neither set nor has a default is a fault where it is declared. A secret stands
+ * for itself: its value never enters the pipeline.
+ */
 const envScope = (declared: Json | undefined, env: Env, faults: FaultList): JsonObject => {
-  const entries: ReadonlyArray<readonly [string, Json | undefined, string | number]> = Array.isArray(declared)
-    ? declared.map((name: Json, i) => [String(name), undefined, i] as const)
-    : isRecord(declared)
-      ? Object.entries(declared).map(([name, value]) => [name, value, name] as const)
-      : []
   const values: Record<string, Json> = {}
-  for (const [name, fallback, at] of entries) {
+  for (const { at, fallback, name, secret } of declaredIn(declared)) {
     const given = env[name]
-    if (given !== undefined) values[name] = scalar(given)
-    else if (fallback !== undefined && fallback !== null) values[name] = fallback
-    else {
-      faults.add(
-        ["env", at],
-        "value",
-        "env",
-        `the environment variable \`${name}\` is not set`,
-        `set it (${name}=... hone run ...), or give it a default: env: { ${name}: value }`
+    const fault = (message: string, hint: string) => faults.add(["env", at], "value", "env", message, hint)
+    values[name] = null
+    if (secret === true && fallback !== undefined)
+      fault(`the secret \`${name}\` has a default`, "a value in the file is no secret: remove it, or `secret: true`")
+    else if (secret === undefined && soundsSecret(name))
+      fault(
+        `\`${name}\` sounds like a secret, and its value would be written into records`,
+        `declare it so: ${name}: { secret: true }; or, if it is none, ${name}: { secret: false }`
       )
-      values[name] = null
-    }
+    else if (given !== undefined) values[name] = secret === true ? placeholder(name) : scalar(given)
+    else if (fallback !== undefined && fallback !== null) values[name] = fallback
+    else
+      fault(
+        `the environment variable \`${name}\` is not set`,
+        secret === true
+          ? `set it: ${name}=... hone run ...`
+          : `set it (${name}=... hone run ...), or give it a default: env: { ${name}: value }`
+      )
   }
   return values
 }

@@ -5,6 +5,7 @@ import { reasonToRun } from "@hone/core/plan/Plan"
 import { keyStage } from "@hone/core/plan/StageKey"
 import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
 import type { ActionRecord, Preimage } from "@hone/core/record/ActionRecord"
+import { conceal } from "@hone/core/Secrets"
 import type { LastKeys } from "@hone/core/Services"
 import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
 import type { OutputArtifact } from "@hone/core/Stage"
@@ -164,7 +165,9 @@ const attemptStage = Effect.fnUntraced(function* (
 ) {
   const workers = yield* Workers
   const engine = yield* Engine
-  const { folder, listener } = schedule
+  const { folder, listener, prepared } = schedule
+  // What a library or the system says may repeat what the pipeline keeps secret.
+  const clean = <A>(said: A): A => conceal(said, prepared.pipeline.secrets, process.env)
   const at = { step: step.name, stage: stage.name }
   return yield* Effect.acquireUseRelease(
     storing(() => openAttempt(folder)),
@@ -172,19 +175,25 @@ const attemptStage = Effect.fnUntraced(function* (
       const asked = yield* storing(() => requestFor(schedule, step, stage, preimage, inputs, attempt))
       const request: StageRequest = { ...asked, engine }
       const started = yield* now
-      const done = yield* workers.run(request, {
+      const spoken = workers.run(request, {
         progress: ({ done, total, unit, values }) =>
           listener.emit({ event: "progress", ...at, done, total: total ?? null, unit, values: values ?? {} }),
-        log: (line) => listener.emit({ event: "log", ...at, line })
+        log: (line) => listener.emit({ event: "log", ...at, line: clean(line) })
       })
+      const done = yield* Effect.mapError(
+        spoken,
+        ({ blob, code, hint, message, row_ids, stack }) =>
+          new StageFailed(clean({ blob, code, hint, message, row_ids, stack }))
+      )
       const finished = yield* now
+      const warnings = clean(done.warnings)
       const record: ActionRecord = {
         version: 1,
         key,
         preimage,
         outputs: done.outputs,
-        counts: done.counts,
-        warnings: done.warnings,
+        counts: clean(done.counts),
+        warnings,
         seconds: (finished - started) / 1000,
         finished_at: new Date(finished).toISOString(),
         host: {
@@ -196,9 +205,9 @@ const attemptStage = Effect.fnUntraced(function* (
         ...(request.checkpoints === null ? {} : { trajectory: basename(request.checkpoints) }),
         log: listener.tailOf(at)
       }
-      for (const message of done.warnings) listener.emit({ event: "warning", step: step.name, message })
+      for (const message of warnings) listener.emit({ event: "warning", step: step.name, message })
       if (done.uncached !== null) {
-        const message = `${done.uncached}: this result belongs to this run alone and is not cached`
+        const message = `${clean(done.uncached)}: this result belongs to this run alone and is not cached`
         listener.emit({ event: "warning", step: step.name, message })
         return yield* storing(() => keepUncached(folder, attempt, record))
       }

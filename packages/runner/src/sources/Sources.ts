@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path"
 import { fingerprint } from "@hone/core/Canonical"
 import type { Json } from "@hone/core/Json"
 import type { ResolvedSource, SourceProblem } from "@hone/core/Services"
+import { conceal, namedSecrets, reveal } from "@hone/core/Secrets"
 import { Sources } from "@hone/core/Services"
 import type { SourceHead, SourceRequest, Step } from "@hone/core/Step"
 import { Effect, Layer } from "effect"
@@ -11,10 +12,10 @@ import type { StoreFolder } from "../store/Folder.ts"
 import { makeFolder } from "../store/Folder.ts"
 import type { SourceFile } from "./Digest.ts"
 import { digestFile, digestOf, filesOf } from "./Digest.ts"
-import { FetchProblem, type Fetching } from "./Download.ts"
+import { FetchProblem, type Fetching, type Progress } from "./Download.ts"
 import { locate } from "./Locate.ts"
 
-/** What was learnt of a file at a stamp: its digest, and its head as each way of peeking saw it. */
+/** What was learnt of a file, by a digest of its path at a stamp: its digest, and its head as each way of peeking saw it. */
 interface Entry {
   readonly stamp: string
   readonly seen_at: number
@@ -34,6 +35,9 @@ const readMemo = (path: string): Memo => {
     return {}
   }
 }
+
+/** Paths are no one's business: one may hold what the pipeline keeps secret. */
+const memoId = ({ path }: SourceFile) => fingerprint("hone-memo/1", path).slice(0, 32)
 
 const message = (error: unknown) => String((error as Error).message ?? error)
 
@@ -57,12 +61,12 @@ export const layer = (
     const base = dirname(resolve(pipelineFile))
 
     const remembered = (file: SourceFile): Entry | undefined => {
-      const entry = memo[file.path]
+      const entry = memo[memoId(file)]
       return entry?.stamp === file.stamp && entry.seen_at - file.changed_at > settledMillis ? entry : undefined
     }
     const remember = (file: SourceFile, learnt: Pick<Entry, "digest" | "heads">): void => {
-      const before = memo[file.path]?.stamp === file.stamp ? memo[file.path] : undefined
-      memo[file.path] = { ...before, ...learnt, stamp: file.stamp, seen_at: Date.now() }
+      const before = memo[memoId(file)]?.stamp === file.stamp ? memo[memoId(file)] : undefined
+      memo[memoId(file)] = { ...before, ...learnt, stamp: file.stamp, seen_at: Date.now() }
     }
     // Once a source, not once a file: a folder of ten thousand files would write the whole memo as often.
     const keepMemo = (): void => {
@@ -117,20 +121,22 @@ export const layer = (
             hint: (error as { hint?: string }).hint ?? ""
           })
         })
-        remember(first, { heads: { ...memo[first.path]?.heads, [way]: head } })
+        remember(first, { heads: { ...memo[memoId(first)]?.heads, [way]: head } })
         keepMemo()
         return head
       })
 
-    const pathOf = (spec: string, step: Step, params: unknown): Effect.Effect<string, SourceProblem> =>
-      Effect.tryPromise({
+    // A secret stands for itself until here, where it opens a source; what is said of that is cleaned of it.
+    const pathOf = (spec: string, step: Step, params: unknown): Effect.Effect<string, SourceProblem> => {
+      const cleaned = <A>(said: A): A => conceal(said, namedSecrets(spec), process.env)
+      return Effect.tryPromise({
         try: (signal) => {
           const suits = step.kind === "base" ? async (path: string) => await isUsable(step, params, path) : undefined
           const whereabouts = { folder: base, ownFolder, ...(suits === undefined ? {} : { suits }) }
-          return locate(spec, whereabouts, {
+          return locate(reveal(spec, process.env), whereabouts, {
             env: process.env,
             signal,
-            ...(onProgress === undefined ? {} : { onProgress })
+            ...(onProgress === undefined ? {} : { onProgress: (progress: Progress) => onProgress(cleaned(progress)) })
           })
         },
         catch: (error): SourceProblem => ({
@@ -138,6 +144,7 @@ export const layer = (
           hint: error instanceof FetchProblem ? error.hint : ""
         })
       })
+    }
 
     const resolveSource = Effect.fnUntraced(function* (request: SourceRequest, step: Step, params: unknown) {
       const path = yield* pathOf(request.spec, step, params)
@@ -155,5 +162,10 @@ export const layer = (
       return { path, digest: read.digest, head } satisfies ResolvedSource
     })
 
-    return Sources.of({ resolve: resolveSource })
+    return Sources.of({
+      resolve: (request, step, params) =>
+        Effect.mapError(resolveSource(request, step, params), (problem) =>
+          conceal(problem, namedSecrets(request.spec), process.env)
+        )
+    })
   })
