@@ -98,7 +98,9 @@ export const EngineChoice = Schema.Struct({
   addon: Schema.NullOr(Schema.String),
   numerics: Numerics,
   device: Schema.String,
-  threads: Schema.Int
+  threads: Schema.Int,
+  /** Where to write what each operation took, but for the ends of the files' names; left out, nothing is timed. */
+  profile: Schema.optionalKey(Schema.String)
 })
 export type EngineChoice = typeof EngineChoice.Type
 

@@ -10,11 +10,11 @@ export interface TracedNode {
   readonly start: number
   /** Microseconds. */
   readonly duration: number
-  /** The thread that it ran on, counted from 0. */
+  /** Operations that ran at one time lie in different lanes, counted from 0. */
   readonly lane: number
   /** Bytes that it took from the allocator, its outputs and what it needed in between; null where the engine does not tell. */
   readonly allocated: number | null
-  /** Bytes that the allocator had given out as it ended; null where the engine does not tell. */
+  /** Bytes that the allocator had given out as it ended, tensors of less than 256 KiB left out; null where the engine does not tell. */
   readonly inUse: number | null
 }
 
@@ -34,7 +34,6 @@ const opOf = (label: string, name: string): string =>
 
 interface Raw extends Omit<TracedNode, "start" | "lane"> {
   readonly began: number
-  readonly thread: number
 }
 
 /** One NodeExecStats (tensorflow/core/framework/step_stats.proto). */
@@ -47,7 +46,6 @@ function nodeOf(bytes: Uint8Array): Raw {
     op: opOf(textIn(fields, 8), name),
     began: numberIn(fields, 2) + numberIn(fields, 3),
     duration: numberIn(fields, 4) - numberIn(fields, 3),
-    thread: numberIn(fields, 10),
     allocated: memory.reduce((sum, used) => sum + numberIn(used, 2), 0),
     inUse: memory.reduce((most, used) => Math.max(most, numberIn(used, 5)), 0)
   }
@@ -62,6 +60,12 @@ export function traceOf(runMetadata: Uint8Array): Trace {
     .filter(({ op }) => op !== "")
     .sort((a, b) => a.began - b.began)
   const first = raw[0]?.began ?? 0
-  const threads = [...new Set(raw.map(({ thread }) => thread))]
-  return raw.map(({ began, thread, ...node }) => ({ ...node, start: began - first, lane: threads.indexOf(thread) }))
+  // TensorFlow does not say which thread: each takes the first lane that is free.
+  const freeFrom: Array<number> = []
+  return raw.map(({ began, ...node }) => {
+    const free = freeFrom.findIndex((end) => end <= began)
+    const lane = free < 0 ? freeFrom.length : free
+    freeFrom[lane] = began + node.duration
+    return { ...node, start: began - first, lane }
+  })
 }

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly last: LastKeys
   readonly folder: StoreFolder
   readonly cores: number
+  /** A folder that takes what each operation of a tensor stage took. */
+  readonly profiles?: string | undefined
   readonly show: (event: RunEvent) => void
   /** Told of each finished step as it ends, so that an interrupted run is remembered too. */
   readonly ended: (step: StepOutcome) => void
@@ -81,7 +83,8 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     listener,
     planned,
     inFlight: new Map(),
-    damaged: new Set()
+    damaged: new Set(),
+    profiles: options.profiles
   }
   const steps = new Map(prepared.pipeline.steps.map((step) => [step.name, step]))
   const ends = new Map<string, Deferred.Deferred<StageEnd>>()

@@ -8,7 +8,7 @@ import type { ActionRecord, Preimage } from "@hone/core/record/ActionRecord"
 import { conceal } from "@hone/core/Secrets"
 import type { LastKeys } from "@hone/core/Services"
 import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
-import type { OutputArtifact } from "@hone/core/Stage"
+import type { EngineChoice, OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
 import { Clock, Deferred, Effect, Option, Semaphore } from "effect"
 import { closeAttempt, commit, keepUncached, openAttempt, setAside } from "../store/Commit.ts"
@@ -53,6 +53,8 @@ export interface Schedule {
   readonly inFlight: Map<string, Deferred.Deferred<StageEnd>>
   /** Blobs that were found damaged: another pass is needed. */
   readonly damaged: Set<string>
+  /** The folder for profiles of the stages that compute with tensors; left out, none are made. */
+  readonly profiles: string | undefined
 }
 
 type Inputs = Readonly<Record<string, OutputArtifact | undefined>>
@@ -154,6 +156,16 @@ const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
     }
   })
 
+/** How the files of a stage's profile begin. */
+export const profileName = (folder: string, step: string, stage: string): string => join(folder, `${step}.${stage}`)
+
+/** The engine with its operations timed. TensorFlow tells that through its C API alone: the same library and the same numbers. */
+const profiling = (engine: EngineChoice, folder: string, step: string, stage: string): EngineChoice => ({
+  ...engine,
+  engine: engine.engine === "session" ? "capi" : engine.engine,
+  profile: profileName(folder, step, stage)
+})
+
 /** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
 const attemptStage = Effect.fnUntraced(function* (
   schedule: Schedule,
@@ -173,7 +185,10 @@ const attemptStage = Effect.fnUntraced(function* (
     storing(() => openAttempt(folder)),
     Effect.fnUntraced(function* (attempt) {
       const asked = yield* storing(() => requestFor(schedule, step, stage, preimage, inputs, attempt))
-      const request: StageRequest = { ...asked, engine }
+      const request: StageRequest = {
+        ...asked,
+        engine: schedule.profiles === undefined ? engine : profiling(engine, schedule.profiles, step.name, stage.name)
+      }
       const started = yield* now
       const spoken = workers.run(request, {
         progress: ({ done, total, unit, values }) =>

@@ -1,6 +1,7 @@
 import { type EngineChoice, StageError } from "@hone/core/Stage"
 import { type Engine, EngineUnavailable, openEngine, type Program, type Session } from "@hone/nn"
 import { Effect } from "effect"
+import { profiler, type Profiler } from "./profiling.ts"
 
 /** An engine whose time is taken: `seconds` is what was spent inside it since it was opened. */
 export interface TimedEngine {
@@ -23,7 +24,7 @@ const open = async (choice: EngineChoice): Promise<Engine> => {
   return openEngine({ engine, tensorflow, threads })
 }
 
-const timed = (engine: Engine): TimedEngine => {
+const timed = (engine: Engine, profile: Profiler | undefined): TimedEngine => {
   let milliseconds = 0
   const time = async <A>(work: () => Promise<A>): Promise<A> => {
     const start = performance.now()
@@ -36,12 +37,16 @@ const timed = (engine: Engine): TimedEngine => {
   return {
     seconds: () => milliseconds / 1000,
     open: async (program) => {
-      const session = await time(() => engine.open(program))
+      const opened = await time(() => engine.open(program))
+      const session = profile === undefined ? opened : profile.watch(opened)
       return {
         write: (values) => time(() => session.write(values)),
         run: (name, feeds) => time(() => session.run(name, feeds)),
         read: (names) => time(() => session.read(names)),
-        close: () => session.close()
+        close: async () => {
+          profile?.write()
+          await session.close()
+        }
       }
     }
   }
@@ -50,7 +55,7 @@ const timed = (engine: Engine): TimedEngine => {
 /** Loads the engine that set-up chose. Fails by StageError `engine_unavailable`. */
 export const stageEngine = (choice: EngineChoice): Effect.Effect<TimedEngine, StageError> =>
   Effect.tryPromise({
-    try: () => open(choice).then(timed),
+    try: async () => timed(await open(choice), choice.profile === undefined ? undefined : profiler(choice.profile)),
     catch: (cause) => {
       if (cause instanceof EngineUnavailable) return unavailable(cause)
       throw cause

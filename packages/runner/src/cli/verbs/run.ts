@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto"
 import { availableParallelism } from "node:os"
-import { join } from "node:path"
+import { existsSync, readFileSync } from "node:fs"
+import { join, resolve } from "node:path"
 import type { RunEvent } from "@hone/core/Contract"
 import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
 import { plan } from "@hone/core/plan/Plan"
 import type { RunRecord, StepOutcome } from "@hone/core/record/RunRecord"
-import { Clock, Effect, Layer } from "effect"
-import { Command } from "effect/cli"
+import { Clock, Effect, Layer, Option } from "effect"
+import { Command, Flag } from "effect/cli"
 import { runSteps } from "../../schedule/Run.ts"
+import { profileName } from "../../schedule/StageRun.ts"
 import { sweepAttempts } from "../../store/Commit.ts"
+import { makeFolder } from "../../store/Folder.ts"
 import { fileInHome, writeLastKeys, writeRun } from "../../store/Runs.ts"
 import * as Workers from "../../worker/Workers.ts"
 import { Exit } from "../Exit.ts"
@@ -56,7 +59,11 @@ const lastKeysOf = (steps: ReadonlyArray<StepOutcome>) =>
 const isIdle = (plan: Plan) => plan.steps.every((step) => step.verdict === "hit")
 
 /** Runs what the plan says, or nothing where all is cached; tells the screen, and leaves a run record whatever happens. */
-const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOptions, screen: Screen) {
+const execute = Effect.fn("execute")(function* (
+  loaded: Loaded,
+  options: FileOptions & { readonly profiles: string | undefined },
+  screen: Screen
+) {
   const { folder, last, layer, pipeline, planned, prepared } = loaded
   const started = yield* Clock.currentTimeMillis
   const id = runId(new Date(started))
@@ -104,7 +111,16 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
   }
   const pass = Effect.fnUntraced(function* (now: Plan) {
     const cores = availableParallelism()
-    const { damaged } = yield* runSteps({ prepared, planned: now, last, folder, cores, show: emit, ended })
+    const { damaged } = yield* runSteps({
+      prepared,
+      planned: now,
+      last,
+      folder,
+      cores,
+      profiles: options.profiles,
+      show: emit,
+      ended
+    })
     return damaged
   })
 
@@ -154,11 +170,39 @@ const execute = Effect.fn("execute")(function* (loaded: Loaded, options: FileOpt
   return { steps: ordered, ok, seconds, verdict, folder }
 })
 
+/** A sentence for each function that the stages which ran have profiled, and where to read more. */
+const renderProfiles = (folder: string, steps: ReadonlyArray<StepOutcome>): string => {
+  const lines = steps.flatMap((step) =>
+    step.stages.flatMap(({ outcome, stage }) => {
+      const name = profileName(folder, step.name, stage)
+      if (outcome !== "ran" || !existsSync(`${name}.txt`)) return []
+      const sentences = readFileSync(`${name}.txt`, "utf8")
+        .split("\n")
+        .filter((line) => / ms, \d+ operations/u.test(line))
+      return [
+        `${step.name} (${stage}): tables in ${name}.txt, timeline in ${name}.trace.json`,
+        ...sentences.map((of) => `  ${of}`)
+      ]
+    })
+  )
+  if (lines.length > 0) return `\n${lines.join("\n")}`
+  return "\nno profile: no stage that computes with tensors ran more than one batch (what is cached does not run)"
+}
+
 export const runVerb = Command.make(
   "run",
-  { file: Flags.file, set: Flags.set, json: Flags.json },
-  Effect.fn("hone run")(function* ({ file, json, set }) {
-    const options: FileOptions = { file, sets: set, json }
+  {
+    file: Flags.file,
+    set: Flags.set,
+    profile: Flag.String("profile").pipe(
+      Flag.withDescription("a folder for what each operation of the stages that compute with tensors took"),
+      Flag.optional
+    ),
+    json: Flags.json
+  },
+  Effect.fn("hone run")(function* ({ file, json, profile, set }) {
+    const profiles = Option.isSome(profile) ? makeFolder(resolve(profile.value)) : undefined
+    const options = { file, sets: set, json, profiles }
     const loaded = yield* loadPlan(options)
     const result = yield* Effect.acquireUseRelease(
       Effect.promise(() => openScreen(json, isIdle(loaded.planned))),
@@ -166,6 +210,7 @@ export const runVerb = Command.make(
       (screen) => Effect.sync(() => screen.close())
     )
     if (!json) print(renderEnd(result))
+    if (!json && profiles !== undefined) print(renderProfiles(profiles, result.steps))
     if (!result.ok) return yield* new Exit({ code: 1 })
     if (result.verdict === "failed") return yield* new Exit({ code: 3 })
   })
