@@ -102,20 +102,17 @@ const severalMetric = (metric: ScalarName, scored: ScoredSeveral): MetricOfRows 
 }
 
 const valueMetric = (metric: ScalarName, scored: ScoredValues): MetricOfRows => {
-  switch (metric) {
-    case "mae":
-      return (rows) => meanAbsoluteError(scored, rows)
-    case "rmse":
-      return (rows) => rootMeanSquaredError(scored, rows)
-    case "r2":
-      return (rows) => determination(scored, rows)
-    case "pearson":
-      return (rows) => pearson(scored, rows)
-    case "spearman":
-      return (rows) => spearman(scored, rows)
-    default:
-      throw noSuchMetric(metric, scored)
-  }
+  const measure = valueMetrics[metric]
+  if (measure === undefined) throw noSuchMetric(metric, scored)
+  return measure(scored)
+}
+
+const valueMetrics: Readonly<Partial<Record<ScalarName, (scored: ScoredValues) => MetricOfRows>>> = {
+  mae: meanAbsoluteError,
+  rmse: rootMeanSquaredError,
+  r2: determination,
+  pearson,
+  spearman
 }
 
 const oneHot = ({ labels, names }: ScoredClasses): Uint8Array => {
