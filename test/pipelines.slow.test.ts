@@ -22,7 +22,10 @@ interface Small {
 }
 
 const small: Readonly<Record<string, Small>> = {
-  "authors.yaml": { sets: ["params.lines=120", "params.epochs=1", "tokens.max_length=16"], says: "the tuned model" },
+  "authors.yaml": {
+    sets: ["params.lines=120", "params.reviews=80", "params.epochs=1", "tokens.max_length=16"],
+    says: "forgotten: on 40 retained rows, by a probe"
+  },
   "domain.yaml": {
     sets: ["params.texts=48", "params.reviews=80", "params.max_length=16", "params.epochs=1", "adapted.epochs=1"],
     says: "tuning:"

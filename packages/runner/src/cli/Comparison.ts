@@ -8,10 +8,10 @@ interface Gap {
   readonly gap: number
 }
 
-/** The facts of a `comparison` artifact (packages/steps/src/compare-to-base): what a person wants to know first. */
-interface ComparisonFacts {
+/** Two models on the same rows, and whatever else predicted them. */
+interface Compared {
   readonly rows: number
-  readonly predictors: Readonly<Record<"base" | "tuned" | "majority" | "bag_of_words", Scores | null>>
+  readonly predictors: Readonly<Partial<Record<"base" | "tuned" | "majority" | "bag_of_words", Scores | null>>>
   readonly base_how: string
   readonly deltas: ReadonlyArray<{
     metric: string
@@ -21,11 +21,34 @@ interface ComparisonFacts {
     low: number | null
     high: number | null
   }>
-  readonly confidence: number
   /** Null where a prediction is neither right nor wrong: of numbers. */
   readonly p_value: number | null
   readonly fixed: number
   readonly broken: number
+}
+
+/** What tuning made the model forget. */
+interface Forgotten extends Compared {
+  readonly worst: ReadonlyArray<{
+    text: string
+    label: string
+    tuned_predicted: string
+    base_score: number
+    tuned_score: number
+  }>
+}
+
+interface Spread {
+  readonly metric: string
+  readonly mean: number
+  readonly sd: number | null
+  readonly worst: number
+  readonly best: number
+}
+
+/** The facts of a `comparison` artifact (packages/steps/src/compare-to-base): what a person wants to know first. */
+interface ComparisonFacts extends Compared {
+  readonly confidence: number
   /** What decides where an evaluation chose thresholds; null where the highest score does. */
   readonly thresholds?: Readonly<Record<"base" | "tuned", Readonly<Record<string, number>> | null>>
   /** Absent where the comparison was not given the history. */
@@ -33,16 +56,18 @@ interface ComparisonFacts {
   /** Absent where it was not given both models; `relative` is null for a part that the base lacks. */
   readonly drift?: ReadonlyArray<{ part: string; relative: number | null }>
   /** Absent where one training was compared. */
-  readonly seeds?: { runs: number; metrics: ReadonlyArray<{ metric: string; mean: number; sd: number | null }> } | null
+  readonly seeds?: { runs: number; metrics: ReadonlyArray<Spread> } | null
+  /** Absent where it was given no evaluations of retained rows. */
+  readonly forgotten?: Forgotten | null
   readonly verdict: { passed: boolean; reasons: ReadonlyArray<string> } | null
 }
 
 const percent = (x: number | undefined) => (x === undefined ? "" : `${(100 * x).toFixed(1)} %`)
 const signed = (x: number, digits: number) => `${x >= 0 ? "+" : ""}${x.toFixed(digits)}`
 
-const isOfNumbers = ({ predictors }: ComparisonFacts): boolean => predictors["tuned"]?.["mae"] !== undefined
+const isOfNumbers = ({ predictors }: Compared): boolean => predictors["tuned"]?.["mae"] !== undefined
 
-const titles = (facts: ComparisonFacts) =>
+const titles = (facts: Compared) =>
   [
     ["tuned", "the tuned model"],
     ["base", facts.base_how === "probe" ? "the base, probed on its frozen features" : "the base"],
@@ -63,10 +88,10 @@ const columns: ReadonlyArray<{ readonly metric: string; readonly head: string; r
     { metric: "spearman", head: "Spearman", show: (x) => x.toFixed(3) }
   ]
 
-const columnsOf = ({ predictors }: ComparisonFacts) =>
+const columnsOf = ({ predictors }: Compared) =>
   columns.filter(({ metric }) => predictors["tuned"]?.[metric] !== undefined)
 
-const scores = (facts: ComparisonFacts): string => {
+const scores = (facts: Compared): string => {
   const shown = columnsOf(facts)
   const rows = titles(facts).flatMap(([name, title]) => {
     const score = facts.predictors[name]
@@ -88,15 +113,18 @@ const inPoints = (metric: string) =>
     ? { unit: "mean absolute error", show: (x: number) => `${x >= 0 ? "+" : ""}${x.toPrecision(3)}` }
     : { unit: `points of ${metric.replace("_", " ")}`, show: (x: number) => signed(100 * x, 1) }
 
-const deltaLine = (facts: ComparisonFacts): string => {
-  const told = facts.deltas.find(({ metric }) => ["accuracy", "subset_accuracy", "mae"].includes(metric))
+/** What a comparison is summed up by. */
+const isHeadline = ({ metric }: { readonly metric: string }) => ["accuracy", "subset_accuracy", "mae"].includes(metric)
+
+const deltaLine = (facts: Compared, confidence: number): string => {
+  const told = facts.deltas.find(isHeadline)
   if (told === undefined) return ""
   const { delta, high, low, metric } = told
   const { show, unit } = inPoints(metric)
   const interval =
     low === null || high === null
       ? ""
-      : ` (${percent(facts.confidence).replace(".0", "")} interval ${show(low)} to ${show(high)})`
+      : ` (${percent(confidence).replace(".0", "")} interval ${show(low)} to ${show(high)})`
   const { p_value: p } = facts
   const rows =
     p === null
@@ -145,13 +173,50 @@ const thresholdLines = ({ thresholds }: ComparisonFacts): ReadonlyArray<string> 
     return [`${who} decides by thresholds chosen on other rows: ${shown.join(", ")}${more}`]
   })
 
-const seedsLine = ({ seeds }: ComparisonFacts): ReadonlyArray<string> => {
-  const told = seeds?.metrics.find(({ metric }) => ["accuracy", "subset_accuracy", "mae"].includes(metric))
+const seedsLine = ({ deltas, seeds }: ComparisonFacts): ReadonlyArray<string> => {
+  const told = seeds?.metrics.find(isHeadline)
   if (told === undefined || seeds!.runs < 2) return []
-  const { mean, metric, sd } = told
+  const { best, mean, metric, sd, worst } = told
   const show = (x: number) => (metric === "mae" ? x.toPrecision(4) : percent(x))
+  const base = deltas.find((delta) => delta.metric === metric)?.base
+  const { show: difference, unit } = inPoints(metric)
+  const gain = base === undefined ? "" : `; against base ${difference(mean - base)} ${unit} on the mean`
+  const spread = sd === null ? "" : `, sd ${show(sd)}`
   return [
-    `over ${seeds!.runs} seeds: ${metric.replace("_", " ")} ${show(mean)}${sd === null ? "" : `, sd ${show(sd)}`}`
+    `over ${seeds!.runs} seeds: ${metric.replace("_", " ")} ${show(mean)}${spread}, worst ${show(worst)}, best ${show(best)}${gain}`
+  ]
+}
+
+/** Characters of a forgotten row's text. */
+const SHOWN = 70
+const ROWS = 3
+
+const oneLine = (text: string): string => {
+  const characters = [...text.replace(/\s+/gu, " ").trim()]
+  return characters.length > SHOWN ? `${characters.slice(0, SHOWN - 3).join("")}...` : characters.join("")
+}
+
+/** What tuning cost on the rows that were retained: the figures, the interval and test, the surest new mistakes. */
+const forgottenLines = ({ confidence, forgotten }: ComparisonFacts): ReadonlyArray<string> => {
+  if (forgotten === null || forgotten === undefined) return []
+  const how = forgotten.base_how === "probe" ? ", by a probe on each model's frozen features" : ""
+  const [told] = forgotten.deltas.filter(isHeadline)
+  const isLess = told?.metric === "mae"
+  const isWorse = told !== undefined && (isLess ? (told.low ?? 0) > 0 : (told.high ?? 0) < 0)
+  return [
+    "",
+    `${paint("bold", "forgotten")}: on ${forgotten.rows} retained rows${how}`,
+    scores({ ...forgotten, base_how: "classifier" }),
+    deltaLine(forgotten, confidence),
+    isWorse
+      ? paint("yellow", "tuning made the model forget: it is worse than the base here, beyond chance")
+      : "no forgetting beyond chance on these rows",
+    ...forgotten.worst
+      .slice(0, ROWS)
+      .map(
+        ({ base_score, label, text, tuned_predicted, tuned_score }) =>
+          `  ${oneLine(text)}\n    is ${label}: base ${base_score.toFixed(2)}, tuned ${tuned_score.toFixed(2)} and says ${tuned_predicted}`
+      )
   ]
 }
 
@@ -167,11 +232,12 @@ export const renderComparison = (step: string, facts: Readonly<Record<string, un
   return [
     `${paint("bold", step)}: on ${comparison.rows} test rows`,
     scores(comparison),
-    deltaLine(comparison),
+    deltaLine(comparison, comparison.confidence),
     ...rivalLine(comparison),
     ...thresholdLines(comparison),
     ...fitLines(comparison),
     ...seedsLine(comparison),
+    ...forgottenLines(comparison),
     ...verdictLine(comparison)
   ].join("\n")
 }

@@ -230,6 +230,64 @@ describe("compare-to-base", () => {
     })
   )
 
+  it.effect("tells what was forgotten: figures, interval, test, and the surest new mistakes of the retained rows", () =>
+    Effect.gen(function* () {
+      const [base, tuned] = [yield* metrics(guesses(baseRight)), yield* metrics(guesses(tunedRight))]
+      // Of 200 retained rows the base gets 180 right; tuning breaks 30 of them and fixes 4.
+      const known = (row: number) => row < 180
+      const kept = (row: number) => (row < 180 ? row >= 30 : row < 184)
+      const retained = {
+        retained_base: yield* metrics(guesses(known, 200)),
+        retained_tuned: yield* metrics(guesses(kept, 200))
+      }
+      const asks = { verdict: { max_forgotten: 0.1 } }
+      const outcome = yield* compare(base, tuned, asks, retained)
+      const { forgotten, verdict } = outcome.outputs["comparison"]!.facts as any
+      expect(forgotten).toMatchObject({
+        rows: 200,
+        base_how: "probe",
+        tuned_how: "probe",
+        fixed: 4,
+        broken: 30,
+        predictors: { base: { accuracy: 0.9 }, tuned: { accuracy: expect.closeTo(0.77, 12) } }
+      })
+      // Python: 2 * sum(comb(34, k) for k in range(5)) / 2**34
+      expect(forgotten.p_value).toBeCloseTo(6.16488978266716e-6, 14)
+      const [accuracy] = forgotten.deltas
+      expect(accuracy).toMatchObject({ metric: "accuracy", delta: expect.closeTo(-0.13, 12) })
+      // Normal approximation: the standard deviation of the difference is sqrt(34 - 26^2/200)/200.
+      const sd = Math.sqrt(34 - 26 ** 2 / 200) / 200
+      assert.approximately(accuracy.low, -0.13 - 1.96 * sd, 0.008)
+      assert.approximately(accuracy.high, -0.13 + 1.96 * sd, 0.008)
+      // Rows are the surer the higher their number: 29 is the surest mistake.
+      expect(forgotten.worst.map(({ row_id }: { row_id: string }) => row_id)).toEqual(
+        [29, 28, 27, 26, 25].map((row) => `row-${row}`)
+      )
+      expect(forgotten.worst[0]).toEqual({
+        row_id: "row-29",
+        text: "text of row-29",
+        label: "neg",
+        base_predicted: "neg",
+        tuned_predicted: "pos",
+        base_score: expect.closeTo(0.89, 6),
+        tuned_score: expect.closeTo(0.11, 6)
+      })
+      expect(verdict.reasons).toEqual(["0.13 is forgotten on the retained rows, and max_forgotten allows 0.1"])
+      expect(outcome.warnings).toContain(
+        "the tuned model has forgotten something: on the retained rows it is worse than the base, beyond chance"
+      )
+      const table = readTable(outcome.outputs["forgotten"]!)
+      expect(strings(table, "row_id")[0]).toBe("row-29")
+      expect(strings(table, "change").filter((change) => change === "broken")).toHaveLength(30)
+
+      const without = yield* compare(base, tuned)
+      expect(without.outputs["comparison"]!.facts["forgotten"]).toBeNull()
+      expect(readTable(without.outputs["forgotten"]!).numRows).toBe(0)
+      const same = yield* compare(base, tuned, asks, { ...retained, retained_tuned: retained.retained_base })
+      expect((same.outputs["comparison"]!.facts as any).verdict).toEqual({ passed: true, reasons: [] })
+    })
+  )
+
   it.effect("refuses to compare on other rows, or on rows labelled otherwise", () =>
     Effect.gen(function* () {
       const base = yield* metrics(guesses(baseRight))
@@ -268,7 +326,7 @@ describe("compare-to-base", () => {
     })
   )
 
-  it("asks for both models or none", () => {
+  it("asks for both models or none, for both evaluations of retained rows or none", () => {
     const kinds = { base: { kind: "metrics" }, tuned: { kind: "metrics" } } as const
     const faults = (inputs: object) =>
       compareToBase.types({ params: {} as never, inputs: { ...kinds, ...inputs }, heads: {} }).faults
@@ -276,6 +334,14 @@ describe("compare-to-base", () => {
     expect(faults({ model: { kind: "model" } })[0]).toMatchObject({
       path: ["in", "model"],
       hint: "connect the base: base_model: base.model"
+    })
+    expect(faults({ retained_base: { kind: "metrics" } })[0]).toMatchObject({
+      path: ["in", "retained_base"],
+      hint: "connect an `evaluate` of the tuned model on the retained rows"
+    })
+    const asking = { verdict: { max_forgotten: 0.1 } } as never
+    expect(compareToBase.types({ params: asking, inputs: kinds, heads: {} }).faults[0]).toMatchObject({
+      path: ["with", "verdict", "max_forgotten"]
     })
   })
 })

@@ -70,10 +70,18 @@ export interface Outcome {
   readonly reasons: ReadonlyArray<string>
 }
 
-/** Whether the thresholds are met. */
-export const judge = (verdict: Verdict, tuned: Scored, references: ReadonlyMap<string, Scored>): Outcome => {
+/**
+ * Whether the thresholds are met.
+ * @param forgotten how much worse the tuned model is on the retained rows, where there are some
+ */
+export const judge = (
+  verdict: Verdict,
+  tuned: Scored,
+  references: ReadonlyMap<string, Scored>,
+  forgotten?: number
+): Outcome => {
   const base = references.get("base")!
-  const { max_p_value, metric, min_delta, must_beat_bag_of_words } = verdict
+  const { max_forgotten, max_p_value, metric, min_delta, must_beat_bag_of_words } = verdict
   const reasons: Array<string> = []
   const gained = gain(metric, base, tuned)
   if (min_delta !== undefined && !(gained >= min_delta)) {
@@ -83,6 +91,11 @@ export const judge = (verdict: Verdict, tuned: Scored, references: ReadonlyMap<s
   const p = mcnemarExact(broken.length, fixed.length)
   if (max_p_value !== undefined && !(p <= max_p_value)) {
     reasons.push(`p is ${shown(p)}, and max_p_value allows ${shown(max_p_value)}`)
+  }
+  if (max_forgotten !== undefined && !(forgotten! <= max_forgotten)) {
+    reasons.push(
+      `${shown(forgotten!)} is forgotten on the retained rows, and max_forgotten allows ${shown(max_forgotten)}`
+    )
   }
   if (must_beat_bag_of_words) reasons.push(...bagOfWordsReasons(metric, tuned, references.get("bag_of_words")))
   return { passed: reasons.length === 0, reasons }

@@ -14,6 +14,11 @@ const verdict = Schema.Struct({
     description: "Largest p of McNemar's exact test between base and tuned.",
     optional: true
   }),
+  max_forgotten: semantic(Schema.Finite, {
+    description:
+      "Largest loss against the base on the retained rows: of accuracy as a share (0.02 is two points), of numbers the growth of the mean absolute error.",
+    optional: true
+  }),
   must_beat_bag_of_words: semantic(Schema.Boolean, {
     description: "Whether the tuned model must also be better than the bag of words.",
     default: false

@@ -12,6 +12,16 @@ export const compareInputs: Readonly<Record<string, InputPort>> = {
     optional: true,
     gather: true
   },
+  retained_base: {
+    accepts: ["metrics"],
+    description: "metrics of the base on rows of another task that must not be forgotten, mostly `by: probe`",
+    optional: true
+  },
+  retained_tuned: {
+    accepts: ["metrics"],
+    description: "metrics of the tuned model on the same retained rows, made in the same way",
+    optional: true
+  },
   history: { accepts: ["history"], description: "how training went: for the overfitting gap", optional: true },
   base_model: model("the model before training: for the drift of each part"),
   model: model("the model after training")
@@ -19,7 +29,11 @@ export const compareInputs: Readonly<Record<string, InputPort>> = {
 
 export const compareOutputs: Readonly<Record<string, OutputPort>> = {
   comparison: { kind: "comparison", description: "a row for each metric against each reference, with interval and p" },
-  changed: { kind: "rows", description: "the rows that tuning fixed, and those that it broke, with their text" }
+  changed: { kind: "rows", description: "the rows that tuning fixed, and those that it broke, with their text" },
+  forgotten: {
+    kind: "rows",
+    description: "the same of the retained rows; without rows unless `retained_base` and `retained_tuned` are connected"
+  }
 }
 
 export const changedType: PortType = {

@@ -1,14 +1,13 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
 import { readTable } from "../arrow/reader.ts"
+import type { Pair } from "./changed.ts"
 import type { PredictionsLink } from "../evaluate/run-metrics.ts"
 import type { Thresholds } from "../evaluate/decide.ts"
 import { readScored, type Scored, takeScored, truthOf } from "../evaluate/scored.ts"
 import { takesThresholds, underThresholds } from "../evaluate/thresholds.ts"
 
 /** Everything that predicted the rows, in one order of rows: that of the base. */
-export interface Predictors {
-  readonly base: Scored
-  readonly tuned: Scored
+export interface Predictors extends Pair {
   /** `majority` and `bag_of_words`, where the evaluation of the base or of the tuned model had rows to fit them on. */
   readonly rivals: ReadonlyMap<string, Scored>
   /** How the base predicted: `probe` or `classifier`. */
@@ -22,15 +21,27 @@ export interface Predictors {
  * Fails by StageError `row_mismatch` where the rows are not the same, `label_mismatch` where their labels are not.
  */
 export const readPredictors = (context: StageContext): Predictors => {
-  const [base, tuned] = [linked(context, "base"), linked(context, "tuned")]
-  const reference = decidedModel(base)
-  const rivals = [...base.rivals, ...tuned.rivals]
+  const { hows, linkedTo, pair, thresholds } = readPair(context, "base", "tuned")
+  const rivals = [...linkedTo.base.rivals, ...linkedTo.tuned.rivals]
   return {
-    base: reference,
-    tuned: alignTo(reference, decidedModel(tuned), "tuned"),
-    rivals: new Map(rivals.map(([name, scored]) => [name, alignTo(reference, scored, name)])),
-    baseHow: base.how,
-    thresholds: { base: base.thresholds, tuned: tuned.thresholds }
+    ...pair,
+    rivals: new Map(rivals.map(([name, scored]) => [name, alignTo(pair.base, scored, ["base", name])])),
+    baseHow: hows.base,
+    thresholds
+  }
+}
+
+/** What two evaluations say of one set of rows, in the order of the first. Fails as {@link readPredictors}. */
+export const readPair = (context: StageContext, basePort: string, tunedPort: string) => {
+  const linkedTo = { base: linked(context, basePort), tuned: linked(context, tunedPort) }
+  const base = decidedModel(linkedTo.base)
+  const pair: Pair = { base, tuned: alignTo(base, decidedModel(linkedTo.tuned), [basePort, tunedPort]) }
+  const { base: ofBase, tuned: ofTuned } = linkedTo
+  return {
+    pair,
+    linkedTo,
+    hows: { base: ofBase.how, tuned: ofTuned.how },
+    thresholds: { base: ofBase.thresholds, tuned: ofTuned.thresholds }
   }
 }
 
@@ -69,14 +80,14 @@ const decidedModel = ({ predictions, thresholds }: Linked): Scored => {
 }
 
 /** The same rows in the order of `reference`. */
-const alignTo = (reference: Scored, other: Scored, who: string): Scored => {
+const alignTo = (reference: Scored, other: Scored, [one, who]: readonly [string, string]): Scored => {
   const places = new Map(other.rowIds.map((row_id, row) => [row_id, row]))
   const missing = reference.rowIds.filter((row_id) => !places.has(row_id))
   if (missing.length > 0 || places.size !== reference.rowIds.length) {
     throw new StageError({
       code: "row_mismatch",
-      message: `base and ${who} predicted other rows: ${reference.rowIds.length} and ${places.size}, of which ${missing.length} of the base's are missing`,
-      hint: "evaluate both on the same part: rows: parts.test",
+      message: `${one} and ${who} predicted other rows: ${reference.rowIds.length} and ${places.size}; ${missing.length} of the first are not among the second`,
+      hint: "evaluate both on the same part of the rows",
       row_ids: missing.slice(0, 20)
     })
   }
@@ -88,8 +99,8 @@ const alignTo = (reference: Scored, other: Scored, who: string): Scored => {
   if (differing.length === 0) return aligned
   throw new StageError({
     code: "label_mismatch",
-    message: `${differing.length} rows have one label for base and another for ${who}`,
-    hint: "evaluate both on the same part: rows: parts.test",
+    message: `${differing.length} rows have one label for ${one} and another for ${who}`,
+    hint: "evaluate both on the same part of the rows",
     row_ids: differing.slice(0, 20)
   })
 }

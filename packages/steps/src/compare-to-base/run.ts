@@ -1,18 +1,19 @@
 import type { JsonObject } from "@hone/core/Json"
 import type { OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
-import { type Column, float64, labelDictionary, labels, nullableFloat64, utf8 } from "../arrow/columns.ts"
+import { float64, nullableFloat64, utf8 } from "../arrow/columns.ts"
 import { readTable } from "../arrow/reader.ts"
 import { writeTable } from "../arrow/writer.ts"
 import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { isHigherBetter } from "../evaluate/scalarNames.ts"
-import { predictedOf, type Scored, scoresOf, truthOf } from "../evaluate/scored.ts"
 import { mcnemarExact } from "../statistics/mcnemar.ts"
-import { severalLosses } from "../statistics/multilabel.ts"
+import { changedRows, writeChanged } from "./changed.ts"
 import { changesBetween, compareAll, type Delta, judge } from "./compare.ts"
+import { deltasAgainst, orNull, scoresOfAll } from "./facts.ts"
+import { forgottenOf, writeForgotten } from "./forgotten.ts"
 import type { CompareParams } from "./params.ts"
-import { type Predictors, readPredictors } from "./predictors.ts"
+import { readPredictors } from "./predictors.ts"
 import { gathered, spreadOver } from "./seeds.ts"
 import { driftOf, overfittingGap } from "./training.ts"
 
@@ -26,6 +27,7 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
   const references = new Map([["base", base], ...rivals])
   const deltas = compareAll(tuned, references, params, context.seed)
   const changes = changesBetween(base, tuned)
+  const forgotten = forgottenOf(context, params)
   const facts: JsonObject = {
     rows: base.rowIds.length,
     base_how: predictors.baseHow,
@@ -39,12 +41,17 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
     p_value: base.kind === "value" ? null : mcnemarExact(changes.broken.length, changes.fixed.length),
     ...trainingFacts(context),
     ...seedFacts(context),
-    verdict: params.verdict === undefined ? null : { ...judge(params.verdict, tuned, references) }
+    forgotten: forgotten?.facts ?? null,
+    verdict: params.verdict === undefined ? null : { ...judge(params.verdict, tuned, references, forgotten?.loss) }
   }
   const comparison = writeComparison(context.folder, deltas, facts)
-  const changed = writeChanged(context.folder, predictors, changes)
+  const changed = writeChanged(
+    { folder: context.folder, file: "changed.arrow" },
+    predictors,
+    changedRows(predictors, changes)
+  )
   return {
-    outputs: { comparison, changed },
+    outputs: { comparison, changed, forgotten: writeForgotten(context.folder, forgotten, base) },
     counts: {
       rows: base.rowIds.length,
       both_right: changes.bothRight,
@@ -52,35 +59,9 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
       fixed: changes.fixed.length,
       broken: changes.broken.length
     },
-    warnings: warningsOf(deltas)
+    warnings: [...warningsOf(deltas), ...(forgotten?.warnings ?? [])]
   }
 }
-
-/** Each metric of each predictor; null for a rival that the evaluations did not have. */
-const scoresOfAll = (deltas: ReadonlyArray<Delta>): JsonObject => {
-  const of = (name: string) => {
-    const own = deltas.filter(({ against }) => against === name)
-    return own.length === 0 ? null : Object.fromEntries(own.map(({ base, metric }) => [metric, orNull(base)]))
-  }
-  const tuned = Object.fromEntries(deltas.map(({ metric, tuned }) => [metric, orNull(tuned)]))
-  return { base: of("base"), tuned, majority: of("majority"), bag_of_words: of("bag_of_words") }
-}
-
-const deltasAgainst = (deltas: ReadonlyArray<Delta>, reference: string): ReadonlyArray<JsonObject> =>
-  deltas
-    .filter(({ against }) => against === reference)
-    .map(({ base, delta, high, low, metric, p_value, tuned }) => ({
-      metric,
-      base: orNull(base),
-      tuned: orNull(tuned),
-      delta: orNull(delta),
-      low: orNull(low),
-      high: orNull(high),
-      p_value
-    }))
-
-/** JSON has no NaN: the correlation of what predicts one number for all is null. */
-const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null)
 
 const trainingFacts = (context: StageContext): JsonObject => {
   const { base_model, history, model } = context.inputs
@@ -118,56 +99,6 @@ const writeComparison = (folder: string, deltas: ReadonlyArray<Delta>, facts: Js
     // The verdict, drift and gap are read from the facts: they belong to what this artifact says.
     { facts, contentMetadata: facts }
   )
-
-/** Broken rows first, then fixed ones; within each those of which the tuned model is surest in the wrong, or surest in the right. */
-const writeChanged = (
-  folder: string,
-  { base, tuned }: Predictors,
-  { broken, fixed }: ReturnType<typeof changesBetween>
-): OutputArtifact => {
-  const [ofBase, ofTuned] = [truthScores(base), truthScores(tuned)]
-  const by = (sign: number) => (a: number, b: number) =>
-    sign * (ofTuned[a]! - ofTuned[b]!) || (base.rowIds[a]! < base.rowIds[b]! ? -1 : 1)
-  const rows = [...broken.toSorted(by(1)), ...fixed.toSorted(by(-1))]
-  const isBroken = new Set(broken)
-  const columns = {
-    row_id: utf8(rows.map((row) => base.rowIds[row]!)),
-    text: utf8(rows.map((row) => base.texts[row]!)),
-    label: truthColumn(base, rows),
-    base_predicted: utf8(rows.map((row) => predictedOf(base, row))),
-    tuned_predicted: utf8(rows.map((row) => predictedOf(tuned, row))),
-    base_score: float64(Float64Array.from(rows, (row) => ofBase[row]!)),
-    tuned_score: float64(Float64Array.from(rows, (row) => ofTuned[row]!)),
-    change: utf8(rows.map((row) => (isBroken.has(row) ? "broken" : "fixed")))
-  }
-  const facts = {
-    rows: rows.length,
-    labels: base.kind === "value" ? null : base.names,
-    fixed: fixed.length,
-    broken: broken.length
-  }
-  return writeTable(folder, "changed.arrow", columns, { facts })
-}
-
-/** [N] the probability given to what is true of a row; of several labels the geometric mean over them. */
-const truthScores = (scored: Scored): Float64Array => {
-  switch (scored.kind) {
-    case "classes":
-      return scoresOf(scored, scored.labels)
-    case "several":
-      return severalLosses({ ...scored, labels: scored.names.length }, scored.scores).map((loss) => Math.exp(-loss))
-    case "value":
-      return new Float64Array(scored.rowIds.length)
-  }
-}
-
-const truthColumn = (scored: Scored, rows: ReadonlyArray<number>): Column =>
-  scored.kind === "classes"
-    ? labels(
-        Int32Array.from(rows, (row) => scored.labels[row]!),
-        labelDictionary(scored.names)
-      )
-    : utf8(rows.map((row) => truthOf(scored, row)))
 
 /** What a reader of the numbers alone may overlook. */
 const warningsOf = (deltas: ReadonlyArray<Delta>): ReadonlyArray<string> =>
