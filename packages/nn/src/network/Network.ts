@@ -25,6 +25,18 @@ export interface NetworkOutput {
   readonly logits: Tensor
   /** How labels are shaped, whose product is N: ["batch"] or ["batch", "length"]. */
   readonly labelShape: Shape
+  /**
+   * Heads beside the first, each learning classes by cross-entropy: `labels_NAME` and `count_NAME` are fed for it, and the losses of all
+   * are added up.
+   */
+  readonly further?: ReadonlyArray<NamedHead> | undefined
+}
+
+export interface NamedHead {
+  readonly name: string
+  /** float32 [N, K] */
+  readonly logits: Tensor
+  readonly labelShape: Shape
 }
 
 /** A model with its task: which parameters it has, and how its feeds become logits. Names are those of Hugging Face's task model. */

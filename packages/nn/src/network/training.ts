@@ -4,11 +4,12 @@ import { Graph, type Node, type Tensor } from "../graph/Graph.ts"
 import type { Feeds, Program, ProgramFunction } from "../graph/Program.ts"
 import type { WeightSpec } from "../models/bert/weights.ts"
 import { type Objective, objectiveLoss, objectiveLosses } from "../ops/objective.ts"
+import { add } from "../ops/add.ts"
 import { IGNORED } from "../ops/softmaxCrossEntropy.ts"
 import { clipFactor, gradientNorm, type Update } from "../train/adamw.ts"
 import { averageName, averaging } from "../train/average.ts"
 import { finishProgram, zeroing } from "../train/variables.ts"
-import type { Network, NetworkContext, NetworkOutput } from "./Network.ts"
+import type { NamedHead, Network, NetworkContext, NetworkOutput } from "./Network.ts"
 import { type Optimizer, optimizerOf, type OptimizerOptions } from "./optimizers.ts"
 
 export interface TrainingOptions {
@@ -51,7 +52,8 @@ export interface TrainingProgram extends Program {
  * - `accumulate` {INPUTS, labels, count, seed} -> {loss []}, then `apply` {learning_rate, optimizer_step} -> {grad_norm []}.
  * - `gradients` {INPUTS, labels, count, seed} -> {NAME: gradient}.
  *
- * `count` is what the sum of losses is divided by: the supervised rows or tokens of the whole effective batch.
+ * `count` is what the sum of losses is divided by: the supervised rows or tokens of the whole effective batch. A network's further heads
+ * feed `labels_NAME` and `count_NAME` beside them, and `eval` gives `logits_NAME` and `losses_NAME`.
  */
 export function trainingProgram(options: TrainingOptions): TrainingProgram {
   const model = new Model(options)
@@ -145,19 +147,24 @@ class Model {
 }
 
 /** Labels as the caller shapes them, and flat, as losses take them. */
-function labelFeed(g: Builder, { labelShape, logits }: NetworkOutput, objective: Objective): Tensor {
+function labelFeed(
+  g: Builder,
+  { labelShape, logits }: Pick<NetworkOutput, "labelShape" | "logits">,
+  objective: Objective,
+  feed = "labels"
+): Tensor {
   const [rows, classes] = logits.shape
   switch (objective.kind) {
     case "cross_entropy":
-      return g.reshape(g.feed("labels", "int32", labelShape, { below: Number(classes), ignored: IGNORED }), [rows!])
+      return g.reshape(g.feed(feed, "int32", labelShape, { below: Number(classes), ignored: IGNORED }), [rows!])
     case "binary_cross_entropy":
-      return g.reshape(g.feed("labels", "float32", [...labelShape, classes!]), logits.shape)
+      return g.reshape(g.feed(feed, "float32", [...labelShape, classes!]), logits.shape)
     case "mean_squared_error":
-      return g.reshape(g.feed("labels", "float32", labelShape), [rows!])
+      return g.reshape(g.feed(feed, "float32", labelShape), [rows!])
   }
 }
 
-const shaped = (g: Builder, { labelShape, logits }: NetworkOutput): Tensor =>
+const shaped = (g: Builder, { labelShape, logits }: Pick<NetworkOutput, "labelShape" | "logits">): Tensor =>
   g.reshape(logits, [...labelShape, logits.shape[1]!])
 
 function evaluation(model: Model): ProgramFunction {
@@ -165,7 +172,18 @@ function evaluation(model: Model): ProgramFunction {
   const output = model.forward(g, "eval")
   const { kind } = model.options.objective ?? plain
   const { losses } = objectiveLosses(g, output.logits, labelFeed(g, output, { kind }), { kind })
-  return g.finish({ logits: shaped(g, output), losses }, model.prepare())
+  return g.finish({ logits: shaped(g, output), losses, ...furtherFetches(g, output) }, model.prepare())
+}
+
+/** What an evaluation gives of a network's further heads. */
+function furtherFetches(g: Builder, { further = [] }: NetworkOutput): Record<string, Tensor> {
+  const fetches: Record<string, Tensor> = {}
+  for (const head of further) {
+    fetches[`logits_${head.name}`] = shaped(g, head)
+    const labels = labelFeed(g, head, plain, `labels_${head.name}`)
+    fetches[`losses_${head.name}`] = objectiveLosses(g, head.logits, labels, plain).losses
+  }
+  return fetches
 }
 
 function prediction(model: Model): ProgramFunction {
@@ -175,12 +193,19 @@ function prediction(model: Model): ProgramFunction {
 
 const plain: Objective = { kind: "cross_entropy" }
 
+function furtherLoss(g: Builder, head: NamedHead): Tensor {
+  const labels = labelFeed(g, head, plain, `labels_${head.name}`)
+  const count = g.feed(`count_${head.name}`, "float32", [])
+  return objectiveLoss(g, { logits: head.logits }, { labels, objective: plain, count }).loss
+}
+
 function lossAndGradients(model: Model, g: Builder): { readonly loss: Tensor; readonly updates: Array<Update> } {
   const output = model.forward(g, "train")
   const objective = model.options.objective ?? plain
   const labels = labelFeed(g, output, objective)
   const count = g.feed("count", "float32", [])
-  const { loss } = objectiveLoss(g, { logits: output.logits }, { labels, objective, count })
+  const first = objectiveLoss(g, { logits: output.logits }, { labels, objective, count }).loss
+  const loss = (output.further ?? []).reduce((sum, head) => add(g, { a: sum, b: furtherLoss(g, head) }).y, first)
   const parameters = model.trainableNames().map((name) => {
     const variable = model.variable(name)
     return { variable, value: g.read(variable) }

@@ -2,12 +2,21 @@ import type { Tensor } from "../../graph/Graph.ts"
 import { embedding } from "../../ops/embedding.ts"
 import { gelu } from "../../ops/gelu.ts"
 import { biasAdd } from "../../ops/biasAdd.ts"
-import { blockOf, dense, dropped, denseSpecs, layerNormOf, normSpecs } from "../../network/layers.ts"
+import { blockOf, dense, dropped, layerNormOf } from "../../network/layers.ts"
 import type { Network, NetworkContext, NetworkOutput } from "../../network/Network.ts"
 import { project } from "../../ops/project.ts"
+import { tanh } from "../../ops/tanh.ts"
 import { bertBlock, type BertContext, bertEmbeddings, bertHead, bertPool, type Rows, rowsOf } from "./bert.ts"
 import type { BertConfig } from "./config.ts"
-import { bertWeights, canonicalName, classifierWeights, poolerWeights, type WeightSpec } from "./weights.ts"
+import {
+  bertWeights,
+  canonicalName,
+  classifierWeights,
+  maskedLmWeights,
+  nextSentenceWeights,
+  poolerWeights,
+  type WeightSpec
+} from "./weights.ts"
 
 const prefixed = (name: string): string => (/^(classifier|cls)\./.test(name) ? name : `bert.${name}`)
 
@@ -93,32 +102,51 @@ const TRANSFORM = "cls.predictions.transform"
 export interface MaskedLmOptions {
   /** Logits of some tokens alone: feeds `positions` int32 [M], each a row times the length plus a place. Labels are then [M]. */
   readonly at: "all" | "positions"
+  /** BertForPreTraining: a further head `next_sentence`, with a label for each row: 0 where the second text goes on from the first, else 1. */
+  readonly next_sentence?: boolean | undefined
 }
 
-/** BertForMaskedLM: which token stood there, by a head that shares the word embeddings. */
-export function bertForMaskedLm(config: BertConfig, { at }: MaskedLmOptions = { at: "all" }): Network {
-  const { hidden_size: C, vocab_size: V } = config
+/** Names of a file as they are; the decoder is the word embeddings. */
+const pretrainingFileName =
+  (next_sentence: boolean) =>
+  (name: string): string | null =>
+    next_sentence && name.startsWith("cls.seq_relationship.") ? name : fileName(name)
+
+/** BertForMaskedLM: which token stood there, by a head that shares the word embeddings. With `next_sentence` BertForPreTraining. */
+export function bertForMaskedLm(
+  config: BertConfig,
+  { at, next_sentence = false }: MaskedLmOptions = { at: "all" }
+): Network {
   return {
     parameters: [
-      ...withPrefix(bodyWeights(config)),
-      ...denseSpecs(`${TRANSFORM}.dense`, C, C),
-      ...normSpecs(`${TRANSFORM}.LayerNorm`, C),
-      { name: "cls.predictions.bias", shape: [V] }
+      ...withPrefix(next_sentence ? bertWeights(config) : bodyWeights(config)),
+      ...maskedLmWeights(config),
+      ...(next_sentence ? nextSentenceWeights(config) : [])
     ],
-    canonicalName: fileName,
+    canonicalName: pretrainingFileName(next_sentence),
     initializer_range: config.initializer_range,
     forward: (c) => {
       const { g, weight } = c
-      const { x: all } = encode(c, config)
+      const { b, rows, x: all } = encode(c, config)
       const x =
         at === "all" ? all : embedding(g, { table: all }, { indices: g.feed("positions", "int32", ["masked"]) }).y
+      const further = next_sentence
+        ? [{ name: "next_sentence", logits: nextSentence(c, bertPool(b, rows, "pooler", all)), labelShape: ["batch"] }]
+        : undefined
       return g.scope("head", () => {
         const turned = gelu(g, { x: dense(c, `${TRANSFORM}.dense`, x) }).y
         const normal = layerNormOf(c, `${TRANSFORM}.LayerNorm`, turned, config.layer_norm_eps)
         const scores = project(g, { x: normal, weight: weight("bert.embeddings.word_embeddings.weight") }).y
         const { y } = biasAdd(g, { x: scores, bias: weight("cls.predictions.bias") })
-        return { logits: y, labelShape: at === "all" ? ["batch", "length"] : ["masked"] }
+        return { logits: y, labelShape: at === "all" ? ["batch", "length"] : ["masked"], further }
       })
     }
   }
 }
+
+/** @param first float32 [B, C], the hidden states of the first tokens */
+const nextSentence = (c: NetworkContext, first: Tensor): Tensor =>
+  c.g.scope("next_sentence", () => {
+    const pooled = tanh(c.g, { x: dense(c, "bert.pooler.dense", first) }).y
+    return dense(c, "cls.seq_relationship", pooled)
+  })

@@ -59,6 +59,17 @@ export const poolerWeights = (config: BertConfig): Array<WeightSpec> =>
 export const classifierWeights = (config: BertConfig, labels: number): Array<WeightSpec> =>
   dense("classifier", labels, config.hidden_size)
 
+/** The head that guesses masked tokens, but for the word embeddings, which it shares. */
+export const maskedLmWeights = (config: BertConfig): Array<WeightSpec> => [
+  ...dense("cls.predictions.transform.dense", config.hidden_size, config.hidden_size),
+  ...norm("cls.predictions.transform.LayerNorm", config.hidden_size),
+  { name: "cls.predictions.bias", shape: [config.vocab_size] }
+]
+
+/** The head that tells whether the second text of a row goes on from the first. It reads the pooler. */
+export const nextSentenceWeights = (config: BertConfig): Array<WeightSpec> =>
+  dense("cls.seq_relationship", 2, config.hidden_size)
+
 /** Embeddings, blocks and pooler: what a BertModel's file holds. */
 export function bertWeights(config: BertConfig): Array<WeightSpec> {
   const blocks = Array.from({ length: config.num_hidden_layers }, (_, block) => blockWeights(config, block))
