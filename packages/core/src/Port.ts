@@ -50,6 +50,8 @@ export interface InputPort {
 export interface OutputPort {
   readonly kind: PortKind
   readonly description: string
+  /** Rows that nothing may be chosen by: what is told of them is told once, at the end. */
+  readonly heldOut?: true
 }
 
 /** "rows {text: utf8, label: dictionary}" */

@@ -107,6 +107,39 @@ export interface Stage<P> {
   readonly run: () => Promise<{ readonly run: StageRun }>
 }
 
+/** What a step's output says of a measure: each value with the resource spent by then, and which of them is of what the step keeps. */
+export interface Measured {
+  readonly series: ReadonlyArray<{ readonly at: number; readonly value: number }>
+  /** The value at the weights that are kept. */
+  readonly kept: number | undefined
+}
+
+/** A number that trials of a sweep can be held against each other by. */
+export interface Measure {
+  readonly description: string
+  readonly goal: "maximize" | "minimize"
+  /** The input whose rows it is measured on: what chooses a trial must not be measured on held-out rows. */
+  readonly on: string
+  /** The output whose facts tell it. */
+  readonly output: string
+  readonly read: (facts: Facts) => Measured
+  /** What `evaluate` calls the same number. */
+  readonly like: string
+  /** Whether rows of this type give it; absent: all do. */
+  readonly fits?: (rows: PortType) => boolean
+}
+
+/** What a step can take less of, along the same way: the epochs of a training. */
+export interface Resource {
+  readonly name: string
+  readonly param: string
+  readonly total: (params: any) => number
+  /** The params under which the step stops at `amount` of it, so that going on from there ends as if it had never stopped. */
+  readonly until: (params: any, amount: number) => Readonly<Record<string, Json>>
+  /** A clause for the plan, where raising the total begins anew; undefined where that goes on too. */
+  readonly horizon: (params: any) => string | undefined
+}
+
 export type StageRun = (context: StageContext) => Effect.Effect<StageResult, unknown>
 
 export interface Step<P = any> {
@@ -123,6 +156,9 @@ export interface Step<P = any> {
   /** Checks what can be checked before anything runs, and types the outputs. */
   readonly types: (context: TypeContext<P>) => Types
   readonly stages: ReadonlyArray<Stage<P>>
+  /** What a sweep can go by; none where the step gives no such number. */
+  readonly measures: Readonly<Record<string, Measure>>
+  readonly resource?: Resource
 }
 
 export type Peek = () => Promise<{ readonly peek: (path: string, params: any) => Promise<SourceHead> }>
@@ -137,6 +173,8 @@ interface Common<S extends ParamsSchema> {
   readonly sources?: (params: S["Type"]) => Readonly<Record<string, SourceRequest>>
   readonly peek?: Peek
   readonly types: (context: TypeContext<S["Type"]>) => Types
+  readonly measures?: Readonly<Record<string, Measure>>
+  readonly resource?: Resource
 }
 
 type StageOptions<P> = Partial<Omit<Stage<P>, "name" | "run" | "module">> & Pick<Stage<P>, "name" | "run" | "module">
@@ -156,6 +194,7 @@ export const makeStaged = <S extends ParamsSchema>(
   ...options,
   main: options.main,
   sources: options.sources ?? (() => ({})),
+  measures: options.measures ?? {},
   stages: options.stages.map((stage) => ({
     ...stageDefaults,
     identity: `${options.kind}/${stage.name}`,

@@ -19,6 +19,7 @@ import { runsVerb } from "./cli/verbs/runs.ts"
 import { schemaVerb } from "./cli/verbs/schema.ts"
 import { showVerb } from "./cli/verbs/show.ts"
 import { stepsVerb } from "./cli/verbs/steps.ts"
+import { sweepVerb } from "./cli/verbs/sweep.ts"
 import { verifyVerb } from "./cli/verbs/verify.ts"
 
 const hone = Command.make("hone").pipe(
@@ -47,6 +48,7 @@ const hone = Command.make("hone").pipe(
     schemaVerb,
     verifyVerb,
     rerunVerb,
+    sweepVerb,
     gcVerb,
     doctorVerb
   ])

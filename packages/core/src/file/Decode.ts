@@ -1,9 +1,8 @@
-import type { Fault } from "../Fault.ts"
 import { PipelineFaults, sortFaults } from "../Fault.ts"
 import type { Json, JsonObject } from "../Json.ts"
 import type { OutputRef, Pipeline, PipelineStep, Registry } from "../Pipeline.ts"
-import { decodeEnvelopeStep, decodeParams } from "./DecodeStep.ts"
-import type { Path, Place } from "./Document.ts"
+import { type DecodedBlocks, decodeEnvelopeStep, decodeParams } from "./DecodeStep.ts"
+import type { Path, PipelineDocument, Place } from "./Document.ts"
 import { parseText } from "./Document.ts"
 import type { Envelope as EnvelopeType } from "./Envelope.ts"
 import { Envelope, envelopeNotes } from "./Envelope.ts"
@@ -13,7 +12,7 @@ import type { Assembled, ReadInclude } from "./Include.ts"
 import { assemble } from "./Include.ts"
 import { expandMatrix } from "./Matrix.ts"
 import type { Override } from "./Overrides.ts"
-import { applyOverrides } from "./Overrides.ts"
+import { applyOverrides, withOverrides } from "./Overrides.ts"
 import { inRunningOrder, resolveInputs } from "./References.ts"
 import { decodeBlock, isRecord, vocabulary } from "./SchemaFaults.ts"
 import type { Env } from "./Scopes.ts"
@@ -33,7 +32,8 @@ const noIncludes: ReadInclude = () => ({ problem: "nothing can be included here"
 
 const placing = (assembled: Assembled, overrides: ReadonlyArray<Override>) => {
   return (path: Path, what: "key" | "value"): Place => {
-    const override = overrides.find((set) => startsWith(path, set.path))
+    const override = overrides.findLast((set) => startsWith(path, set.path))
+    if (override?.place !== undefined) return override.place
     if (override !== undefined)
       return { file: `--set ${override.text}`, line: 1, column: 1, length: override.text.length }
     const document = assembled.documentOf(path)
@@ -84,29 +84,76 @@ const decodeEnvelope = (value: JsonObject, faults: FaultList): EnvelopeType | un
   return envelope.value as EnvelopeType | undefined
 }
 
+/** A pipeline file that is read: what it says under further overrides is found without reading it again. */
+export interface PipelineReader {
+  /** The file's value with its includes and `--set`s; null where it cannot be read. */
+  readonly value: Json
+  readonly root: PipelineDocument | undefined
+  /** Every text read, by file. */
+  readonly texts: Readonly<Record<string, string>>
+  /** Returns every fault at once. */
+  readonly decode: (overrides?: ReadonlyArray<Override>) => Pipeline | PipelineFaults
+}
+
 /**
  * Reads a pipeline file in order: YAML, `include`, `--set`, the envelope, `matrix`, `${...}`, each step's `with` by its own Schema, and
- * each edge. What needs a look at sources (columns) is checked by `checkTypes` afterwards. Returns every fault at once.
+ * each edge. What needs a look at sources (columns) is checked by `checkTypes` afterwards.
  */
-export const decodePipeline = (source: PipelineText, registry: Registry): Pipeline | PipelineFaults => {
+export const readPipeline = (source: PipelineText, registry: Registry): PipelineReader => {
   const parsed = parseText(source.file, source.text)
-  const refuse = (faults: ReadonlyArray<Fault>, texts: Readonly<Record<string, string>>) =>
-    new PipelineFaults({ faults: sortFaults(faults, source.file), texts })
-  if (parsed.document === undefined) return refuse(parsed.faults, { [source.file]: source.text })
-
+  if (parsed.document === undefined) {
+    const texts = { [source.file]: source.text }
+    const refused = new PipelineFaults({ faults: sortFaults(parsed.faults, source.file), texts })
+    return { value: null, root: undefined, texts, decode: () => refused }
+  }
   const assembled = assemble(parsed.document, source.readInclude ?? noIncludes)
   const set = applyOverrides(assembled.value, source.sets ?? [])
-  const place = placing(assembled, set.overrides)
-  const faults = makeFaultList(place, [...assembled.faults, ...set.faults])
-  if (!isRecord(set.value)) {
-    const message = parsed.document.value === null ? "the file is empty" : "a pipeline is a map"
-    faults.add([], "value", "envelope", message, "start with `name: my-pipeline` and `steps:`")
-    return refuse(faults.list, assembled.texts)
+  const known: DecodedBlocks = new Map()
+  return {
+    value: set.value,
+    root: parsed.document,
+    texts: assembled.texts,
+    decode: (further = []) => {
+      const overrides = [...set.overrides, ...further]
+      const faults = makeFaultList(placing(assembled, overrides), [...assembled.faults, ...set.faults])
+      const value = withOverrides(set.value, further)
+      const pipeline = decodeValue({ source, assembled, value, registry, faults, known })
+      if (pipeline !== undefined) return { ...pipeline, place: placing(assembled, overrides) }
+      return new PipelineFaults({ faults: sortFaults(faults.list, source.file), texts: assembled.texts })
+    }
   }
-  refuseOddValues(set.value, [], faults)
-  const envelope = decodeEnvelope(set.value, faults)
+}
 
-  const blocks = isRecord(set.value["steps"]) ? set.value["steps"] : {}
+/** A pipeline file, or every fault of it at once: see `readPipeline`. */
+export const decodePipeline = (source: PipelineText, registry: Registry): Pipeline | PipelineFaults =>
+  readPipeline(source, registry).decode()
+
+interface Decoding {
+  readonly source: PipelineText
+  readonly assembled: Assembled
+  readonly value: Json
+  readonly registry: Registry
+  readonly faults: FaultList
+  readonly known: DecodedBlocks
+}
+
+const decodeValue = ({
+  assembled,
+  faults,
+  known,
+  registry,
+  source,
+  value
+}: Decoding): Omit<Pipeline, "place"> | undefined => {
+  if (!isRecord(value)) {
+    const message = assembled.root.value === null ? "the file is empty" : "a pipeline is a map"
+    faults.add([], "value", "envelope", message, "start with `name: my-pipeline` and `steps:`")
+    return undefined
+  }
+  refuseOddValues(value, [], faults)
+  const envelope = decodeEnvelope(value, faults)
+
+  const blocks = isRecord(value["steps"]) ? value["steps"] : {}
   const kinds = new Map(
     Object.entries(blocks).map(([name, block]) => [name, decodeEnvelopeStep(name, block, registry, faults)] as const)
   )
@@ -114,11 +161,11 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
   const expanded = expandMatrix(written, (uses, port) => registry[uses]?.inputs[port]?.gather === true)
   for (const fault of expanded.faults) faults.add(fault.path, "value", "matrix", fault.message, fault.hint)
 
-  const scopes = scopesOf(set.value, registry, source.env ?? {}, faults)
+  const scopes = scopesOf(value, registry, source.env ?? {}, faults)
   const steps = expanded.instances.flatMap((instance) => {
     const definition = kinds.get(instance.written)
     if (definition === undefined) return []
-    const params = decodeParams(instance, definition, blocks[instance.written] ?? null, scopes, faults)
+    const params = decodeParams(instance, definition, blocks[instance.written] ?? null, scopes, faults, known)
     return [{ ...instance, definition, params }]
   })
   const names = new Set(expanded.instances.map((instance) => instance.name))
@@ -130,7 +177,7 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
     return { ...step, refs: readable ? resolveInputs(step, names, definitions, faults) : {} }
   })
   const order = inRunningOrder(resolved, faults)
-  if (faults.list.length > 0 || envelope === undefined) return refuse(faults.list, assembled.texts)
+  if (faults.list.length > 0 || envelope === undefined) return undefined
 
   const ready = order.map(({ definition, name, params, refs, written: file }): PipelineStep => {
     const inputs: Readonly<Record<string, OutputRef>> = refs
@@ -140,9 +187,8 @@ export const decodePipeline = (source: PipelineText, registry: Registry): Pipeli
     name: envelope.name,
     seed: envelope.seed ?? 0,
     steps: ready,
-    place,
     texts: assembled.texts,
     file: source.file,
-    secrets: secretsIn(set.value["env"])
+    secrets: secretsIn(value["env"])
   }
 }

@@ -71,13 +71,27 @@ const refuseSecrets = (filled: Json, definition: Step, path: Path, faults: Fault
   }
 }
 
+/** Blocks that were decoded before, by kind and text: trials of a sweep have most of theirs in common, and share the very params. */
+export type DecodedBlocks = Map<string, ReturnType<typeof decodeBlock>>
+
+const decodedOnce = (definition: Step, value: Json, known: DecodedBlocks) => {
+  const id = `${definition.kind} ${JSON.stringify(value)}`
+  const found = known.get(id)
+  if (found !== undefined) return found
+  const notes = Object.fromEntries(paramInfos(definition.params).map((info) => [info.name, info.description]))
+  const block = decodeBlock(definition.params, value, vocabulary("param", notes))
+  known.set(id, block)
+  return block
+}
+
 /** The second stage: the step's `with`, its `${...}` filled, by the kind's own Schema. */
 export const decodeParams = (
   instance: Instance,
   definition: Step,
   written: Json,
   scopes: Scopes,
-  faults: FaultList
+  faults: FaultList,
+  known: DecodedBlocks
 ): any => {
   const path: Path = ["steps", instance.written]
   const given = isRecord(written) ? written["with"] : undefined
@@ -89,8 +103,7 @@ export const decodeParams = (
     faults.hole([...path, "with", ...fault.path])
   }
   refuseSecrets(filled.value, definition, [...path, "with"], faults)
-  const notes = Object.fromEntries(paramInfos(definition.params).map((info) => [info.name, info.description]))
-  const block = decodeBlock(definition.params, filled.value, vocabulary("param", notes))
+  const block = decodedOnce(definition, filled.value, known)
   for (const fault of block.faults) {
     // What is missing has no place of its own: mark the block that lacks it, or the step where there is no block.
     const missing = fault.code.startsWith("missing_")

@@ -17,7 +17,8 @@ export const envelopeNotes = {
   params: "a map of values that steps take by ${params.NAME} and `--set params.NAME=...` changes",
   env: "the environment variables that the file may take by ${env.NAME}: a list of names, or a map from a name to its default or to { secret: true }",
   include: "a file, or a list of files, whose params and steps belong to this pipeline",
-  steps: "a map from a step's name to `{ uses, in, with }`"
+  steps: "a map from a step's name to `{ uses, in, with }`",
+  sweep: "what `hone sweep` searches: objective, search, space, ... (docs/guide/sweeps.md)"
 } as const
 
 /** What the keys of a step mean. */
@@ -53,7 +54,8 @@ export const Envelope = Schema.Struct({
   include: Schema.optionalKey(
     Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({ description: envelopeNotes.include })
   ),
-  steps: anything.annotate({ description: envelopeNotes.steps })
+  steps: anything.annotate({ description: envelopeNotes.steps }),
+  sweep: Schema.optionalKey(anything.annotate({ description: envelopeNotes.sweep }))
 })
 export type Envelope = typeof Envelope.Type
 

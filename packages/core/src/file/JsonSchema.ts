@@ -2,7 +2,8 @@ import { Schema } from "effect"
 import type { Json, JsonObject } from "../Json.ts"
 import type { Registry } from "../Pipeline.ts"
 import type { Step } from "../Step.ts"
-import { Envelope, stepNotes } from "./Envelope.ts"
+import { DomainBlock, SweepBlock, sweepNotes } from "../sweep/SweepBlock.ts"
+import { Envelope, envelopeNotes, stepNotes } from "./Envelope.ts"
 import { isRecord } from "./SchemaFaults.ts"
 
 /** A `${...}` may stand for any param: what it brings is checked when the file is planned. */
@@ -71,6 +72,19 @@ const kind = (step: Step): JsonObject => {
   }
 }
 
+/** A sweep's block: what its space may say of a param has a Schema of its own. */
+const sweep = (): JsonObject => {
+  const { properties, ...block } = draft(SweepBlock) as JsonObject & { readonly properties: JsonObject }
+  return {
+    ...block,
+    description: envelopeNotes.sweep,
+    properties: {
+      ...properties,
+      space: { type: "object", description: sweepNotes.space, additionalProperties: { $ref: "#/$defs/domain" } }
+    }
+  }
+}
+
 /** The JSON Schema (draft 2020-12) of a pipeline file, made from the registry: for completion and marks in an editor. */
 export const pipelineJsonSchema = (registry: Registry): JsonObject => {
   const envelope = draft(Envelope)
@@ -95,11 +109,12 @@ export const pipelineJsonSchema = (registry: Registry): JsonObject => {
     propertyNames: { pattern: "^[A-Za-z][A-Za-z0-9_-]*$" },
     additionalProperties: { $ref: "#/$defs/step" }
   } as never
+  properties["sweep" as keyof typeof properties] = { $ref: "#/$defs/sweep" } as never
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A Hone pipeline",
     ...envelope,
     properties,
-    $defs: { ...(envelope["$defs"] as JsonObject | undefined), step }
+    $defs: { ...(envelope["$defs"] as JsonObject | undefined), step, sweep: sweep(), domain: draft(DomainBlock) }
   }
 }

@@ -1,27 +1,34 @@
 import { parse } from "yaml"
 import type { Fault } from "../Fault.ts"
 import type { Json } from "../Json.ts"
-import type { Path } from "./Document.ts"
+import type { Path, Place } from "./Document.ts"
 import { isRecord } from "./SchemaFaults.ts"
 import { suggest } from "./Suggest.ts"
 
 /** `--set tuned.learning_rate=1e-4`, read. The value is a YAML scalar or flow collection, so it has the type it would have in the file. */
 export interface Override {
   readonly text: string
+  /** Where it was written; absent: on the command line. */
+  readonly place?: Place
   /** Where it lands in the file: `params.x` at the top, `step.param` in the step's `with`. */
   readonly path: Path
   readonly value: Json
 }
 
+/** Where a dotted name lands in the file: `params.x`, `seed`, `step.param`; undefined for what is none. */
+export const pathOfName = (text: string): Path | undefined => {
+  const names = text.split(".")
+  if (text === "seed") return names
+  if (names.length < 2 || names.some((name) => name === "")) return undefined
+  const [head, ...rest] = names as [string, ...Array<string>]
+  return head === "params" ? names : ["steps", head, "with", ...rest]
+}
+
 const parseOverride = (text: string): Override | { readonly text: string; readonly problem: string } => {
   const equals = text.indexOf("=")
-  const names = equals > 0 ? text.slice(0, equals).split(".") : []
-  const isSeed = names.length === 1 && names[0] === "seed"
-  if ((names.length < 2 && !isSeed) || names.some((name) => name === "")) {
+  const path = equals > 0 ? pathOfName(text.slice(0, equals)) : undefined
+  if (path === undefined)
     return { text, problem: "write --set params.NAME=VALUE, --set STEP.PARAM=VALUE or --set seed=N" }
-  }
-  const [head, ...rest] = names as [string, ...Array<string>]
-  const path = head === "params" ? names : head === "seed" ? names : ["steps", head, "with", ...rest]
   try {
     return { text, path, value: parse(text.slice(equals + 1)) as Json }
   } catch (error) {
@@ -37,6 +44,10 @@ const setAt = (root: Json | undefined, path: Path, value: Json): Json => {
   return { ...object, [key]: setAt(Object.hasOwn(object, String(key)) ? object[String(key)] : undefined, rest, value) }
 }
 
+/** The file's value with each override put where it belongs. */
+export const withOverrides = (value: Json, overrides: ReadonlyArray<Override>): Json =>
+  overrides.reduce((result, override) => setAt(result, override.path, override.value), value)
+
 /** Applies every `--set` that names something the file has; the others are faults of their own. */
 export const applyOverrides = (
   value: Json,
@@ -46,7 +57,6 @@ export const applyOverrides = (
   const faults: Array<Fault> = []
   const refuse = (text: string, message: string, hint: string) =>
     faults.push({ file: `--set ${text}`, line: 1, column: 1, length: text.length, code: "set", message, hint })
-  let result = value
   for (const set of sets) {
     const override = parseOverride(set)
     if ("problem" in override) {
@@ -60,7 +70,6 @@ export const applyOverrides = (
       continue
     }
     overrides.push(override)
-    result = setAt(result, override.path, override.value)
   }
-  return { value: result, overrides, faults }
+  return { value: withOverrides(value, overrides), overrides, faults }
 }

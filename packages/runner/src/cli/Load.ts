@@ -28,7 +28,7 @@ export interface FileOptions {
   readonly json: boolean
 }
 
-const displayed = (file: string): string => {
+export const displayed = (file: string): string => {
   const path = relative(process.cwd(), resolve(file))
   return path === "" || path.startsWith("..") ? resolve(file) : path
 }
@@ -52,7 +52,8 @@ const readInclude: ReadInclude = (spec, from) => {
   }
 }
 
-const reading = ({ file, sets }: FileOptions) =>
+/** The text of a pipeline or sweep file, and what it may take from its surroundings. */
+export const reading = ({ file, sets }: Pick<FileOptions, "file" | "sets">) =>
   Effect.try({
     try: () => ({ file: displayed(file), text: readPipelineFile(file), sets, env: process.env, readInclude }),
     catch: (error) => {
@@ -101,13 +102,15 @@ export const loadPlan = Effect.fn("load")(function* (options: FileOptions) {
   return yield* work.pipe(
     Effect.provide(layer),
     Effect.catchTag("PipelineFaults", (error) => reportFaults(error, options.json)),
-    Effect.catchTag("EngineMissing", (error) => {
-      const [message = "", hint = ""] = error.message.split("\n").map((line) => line.trim())
-      const fault = { file: "HONE_ENGINE", line: 1, column: 1, length: 1, code: "engine", message, hint }
-      return reportFaults(new PipelineFaults({ faults: [fault], texts: {} }), options.json)
-    })
+    Effect.catchTag("EngineMissing", (error) => reportMissingEngine(error, options.json))
   )
 })
+
+export const reportMissingEngine = (error: EngineMissing, json: boolean): Effect.Effect<never, Exit> => {
+  const [message = "", hint = ""] = error.message.split("\n").map((line) => line.trim())
+  const fault = { file: "HONE_ENGINE", line: 1, column: 1, length: 1, code: "engine", message, hint }
+  return reportFaults(new PipelineFaults({ faults: [fault], texts: {} }), json)
+}
 
 export type Loaded = Effect.Success<ReturnType<typeof loadPlan>>
 

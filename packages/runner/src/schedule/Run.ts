@@ -12,7 +12,7 @@ import { Deferred, Effect, Semaphore } from "effect"
 import type { StoreFolder } from "../store/Folder.ts"
 import type { Workers } from "../worker/Workers.ts"
 import { makeListener } from "./Events.ts"
-import type { Schedule, StageEnd } from "./StageRun.ts"
+import type { Schedule, Shared, StageEnd } from "./StageRun.ts"
 import { runStage } from "./StageRun.ts"
 
 type Needs = ActionRecords | Engine | Implementations | Workers
@@ -28,7 +28,17 @@ export interface RunOptions {
   readonly show: (event: RunEvent) => void
   /** Told of each finished step as it ends, so that an interrupted run is remembered too. */
   readonly ended: (step: StepOutcome) => void
+  /** Of runs side by side; absent: this one has the machine for itself. */
+  readonly shared?: Shared
 }
+
+/** A machine of so many cores, for so many runs side by side: a stage that asks for all cores gets its share of them. */
+export const share = (cores: number, runs: number): Effect.Effect<Shared> =>
+  Effect.map(Semaphore.make(cores), (permits) => ({
+    permits,
+    wide: Math.max(1, Math.floor(cores / runs)),
+    inFlight: new Map()
+  }))
 
 const stageOutcome = (stage: Stage<any>, end: StageEnd | undefined): StageOutcome => {
   const common = { stage: stage.name, identity: stage.identity }
@@ -79,10 +89,9 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     last: options.last,
     folder: options.folder,
     cores: options.cores,
-    permits: yield* Semaphore.make(options.cores),
+    ...(options.shared ?? (yield* share(options.cores, 1))),
     listener,
     planned,
-    inFlight: new Map(),
     damaged: new Set(),
     profiles: options.profiles
   }

@@ -40,17 +40,23 @@ export type StageEnd =
     }
   | { readonly state: "skipped"; readonly reason: string }
 
-export interface Schedule {
+/** What runs side by side in one process share: the machine, and results that are being made. */
+export interface Shared {
+  readonly permits: Semaphore.Semaphore
+  /** Permits that a stage takes which asks for all. */
+  readonly wide: number
+  /** Results being made, by key: the second to ask waits for the first. */
+  readonly inFlight: Map<string, Deferred.Deferred<StageEnd>>
+}
+
+export interface Schedule extends Shared {
   readonly prepared: Prepared
   readonly last: LastKeys
   readonly folder: StoreFolder
   readonly cores: number
-  readonly permits: Semaphore.Semaphore
   readonly listener: RunListener
   /** What the plan said of `step/stage`, to tell a hit from a cut-off. */
   readonly planned: ReadonlyMap<string, string>
-  /** Results being made in this run, by key: the second to ask waits for the first. */
-  readonly inFlight: Map<string, Deferred.Deferred<StageEnd>>
   /** Blobs that were found damaged: another pass is needed. */
   readonly damaged: Set<string>
   /** The folder for profiles of the stages that compute with tensors; left out, none are made. */
@@ -298,7 +304,7 @@ export const runStage = Effect.fn("stage")(function* (
       if (end.state === "made") all[name] = end.record.outputs[input.from.output]
     }
     const wanted = stage.resources(step.params).cpu
-    const permits = wanted === "all" ? schedule.cores : Math.min(wanted, schedule.cores)
+    const permits = wanted === "all" ? schedule.wide : Math.min(wanted, schedule.cores)
     const attempt = schedule.permits.withPermits(permits)(
       Effect.gen(function* () {
         listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "started", reason })

@@ -11,6 +11,7 @@ import {
   partialCut
 } from "../features/stage.ts"
 import { engineParts } from "../tensors/parts.ts"
+import { evaluateMeasures } from "./measures.ts"
 import { EvaluateParams } from "./params.ts"
 
 const tokens = (description: string): InputPort => ({
@@ -156,6 +157,7 @@ export const evaluate = makeStaged({
     }
   },
   main: "metrics",
+  measures: evaluateMeasures,
   types: (context) => ({
     outputs: {
       metrics: { kind: "metrics" },

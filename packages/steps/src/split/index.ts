@@ -119,7 +119,7 @@ export const split = make({
   outputs: {
     train: partOutput("training"),
     validation: partOutput("choosing the best weights"),
-    test: partOutput("the report")
+    test: { ...partOutput("the report"), heldOut: true }
   },
   types: ({ inputs, params }) => {
     const part = inputs["rows"] ?? { kind: "rows" }

@@ -19,6 +19,9 @@ export interface HistoryRow {
   readonly grad_norm: number | null
 }
 
+/** An evaluation as the facts of a history tell it. */
+export type Evaluation = Pick<HistoryRow, "optimizer_step" | "epoch" | "loss" | "accuracy">
+
 export interface Best {
   readonly optimizer_step: number
   readonly loss: number

@@ -12,6 +12,7 @@ import {
 import { engineParts } from "../tensors/parts.ts"
 import { targetKindOf, VALUE } from "../tensors/outputs.ts"
 import { lossFault } from "./losses.ts"
+import { trainMeasures, trainResource } from "./measures.ts"
 import { TrainParams, trajectoryParams } from "./params.ts"
 
 const tokens = (description: string): InputPort => ({
@@ -172,6 +173,8 @@ export const train = makeStaged({
   },
   outputs,
   main: "model",
+  measures: trainMeasures,
+  resource: trainResource,
   types: (context) => {
     const family = context.inputs["model"]?.family
     const kind = kindOf(context.inputs["train"])

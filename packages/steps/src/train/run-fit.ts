@@ -120,6 +120,12 @@ const writeOutputs = (
       best_loss: best?.loss ?? null,
       stopped,
       epochs: last?.epoch ?? 0,
+      evaluations: evaluations.map(({ accuracy, epoch, loss, optimizer_step }) => ({
+        optimizer_step,
+        epoch,
+        loss,
+        accuracy
+      })),
       steps_per_epoch: plan.stepsPerEpoch,
       batch_size: prepared.params.batch_size
     })

@@ -1,0 +1,64 @@
+import { availableParallelism } from "node:os"
+import type { SweepJson } from "@hone/core/sweep/SweepJson"
+import { Engine } from "@hone/core/Services"
+import { Clock, Effect, Layer } from "effect"
+import { join } from "node:path"
+import { share } from "../../schedule/Run.ts"
+import { sweepAttempts } from "../../store/Commit.ts"
+import { writeLastKeys } from "../../store/Runs.ts"
+import type { Machine } from "../../sweep/piece.ts"
+import { sweepJson } from "../../sweep/result.ts"
+import { search, type Told } from "../../sweep/Search.ts"
+import { emptyState, type SweepState } from "../../sweep/State.ts"
+import * as Workers from "../../worker/Workers.ts"
+import { bundleFolder } from "../Places.ts"
+import type { LoadedSweep } from "./Load.ts"
+
+export interface SweepScreen {
+  readonly say: (what: Told, state: SweepState) => void
+  readonly begin: (state: SweepState) => void
+}
+
+/** Trials side by side share the cores, and so do their engines' threads. */
+const sharedEngine = (parallel: number) =>
+  Layer.effect(
+    Engine,
+    Effect.map(Engine, (engine) => ({ ...engine, threads: Math.max(1, Math.floor(engine.threads / parallel)) }))
+  )
+
+/** Runs a sweep, or looks at what there is of it, and tells its result. Keys of all its trials are kept from gc. */
+export const executeSweep = Effect.fn("execute sweep")(function* (
+  loaded: LoadedSweep,
+  mode: "run" | "look",
+  screen: SweepScreen
+) {
+  const { block, file, folder, log, memo, pipeline, services, sweep, trials } = loaded
+  const startedAt = yield* Clock.currentTimeMillis
+  const state = emptyState(sweep, startedAt)
+  screen.begin(state)
+  const cores = availableParallelism()
+  const shared = yield* share(cores, sweep.search.parallel)
+  const machine: Machine = { trials, memo, folder, cores, shared }
+  const layers = Layer.provideMerge(sharedEngine(sweep.search.parallel), services)
+  if (mode === "run") sweepAttempts(folder)
+  const work = search({ machine, state, log, block, mode, say: (what) => screen.say(what, state) })
+  yield* work.pipe(
+    Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),
+    Effect.scoped,
+    Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
+    Effect.ensuring(Effect.sync(() => void (mode === "run" && keepFromGc(loaded))))
+  )
+  const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
+  const result: SweepJson = sweepJson({ state, pipeline, file, seconds })
+  return result
+})
+
+/** gc keeps what a file used when it last ran: all that the trials of a sweep were found under. */
+const keepFromGc = ({ folder, memo, pipelineFile }: LoadedSweep): void => {
+  const keys = Object.fromEntries([...memo.records.keys()].map((key) => [key, key]))
+  try {
+    writeLastKeys(folder, `${pipelineFile}#sweep`, { sweep: keys })
+  } catch {
+    // The results are what counts: gc keeps young ones anyway.
+  }
+}

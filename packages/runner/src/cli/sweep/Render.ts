@@ -1,0 +1,107 @@
+import type { Json } from "@hone/core/Json"
+import type { SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
+import { duration, paint, table } from "../Output.ts"
+
+/** A param's value in few characters: `{ partial: { last_blocks: 2 } }` as `partial last_blocks 2`. */
+export const valueText = (value: unknown): string => {
+  if (value === undefined) return ""
+  if (typeof value === "number")
+    return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : String(Number(value.toPrecision(4)))
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.entries(value as Readonly<Record<string, Json>>)
+      .map(([key, inner]) => `${key} ${valueText(inner)}`)
+      .join(", ")
+  }
+  return Array.isArray(value) ? value.map(valueText).join(" ") : String(value)
+}
+
+/** Paths as columns are headed: the step's name only where two params would be called alike. */
+export const shortNames = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const name = (path: string) => path.slice(path.indexOf(".") + 1)
+  return paths.map((path) => (paths.filter((other) => name(other) === name(path)).length > 1 ? path : name(path)))
+}
+
+const scoreText = (value: number | null): string => (value === null ? "" : String(Number(value.toPrecision(4))))
+
+const objectiveText = ({ objective, replicates, sd }: SweepTrial): string => {
+  if (objective === null) return ""
+  const seeds = replicates.filter((one) => one.objective !== null).length
+  return sd === null ? scoreText(objective) : `${scoreText(objective)} ± ${Number(sd.toPrecision(2))} (${seeds} seeds)`
+}
+
+const marks: Readonly<Record<SweepTrial["state"], string>> = {
+  complete: "",
+  stopped: "stopped",
+  failed: "failed",
+  unfinished: "unfinished"
+}
+
+const stateText = (trial: SweepTrial): string => {
+  const last = trial.rungs.at(-1)
+  if (trial.state === "failed") return paint("red", `failed: ${trial.error?.message.split("\n")[0] ?? ""}`)
+  if (trial.state === "stopped" && last !== undefined)
+    return paint("dim", `stopped at ${last.resource}: ${scoreText(last.value)}`)
+  return paint("dim", marks[trial.state])
+}
+
+const trialRows = (sweep: SweepJson): ReadonlyArray<ReadonlyArray<string>> => {
+  const paths = sweep.params.filter(({ differs }) => differs).map(({ path }) => path)
+  const metric = sweep.objective.metric.slice(sweep.objective.metric.indexOf(".") + 1)
+  const head = ["", "trial", ...shortNames(paths), metric, "took", ""].map((cell) => paint("dim", cell))
+  const rows = sweep.trials.map((trial) => {
+    const cells = [
+      trial.rank === null ? "" : String(trial.rank),
+      `${trial.number}  ${trial.id.slice(0, 6)}`,
+      ...paths.map((path) => valueText(trial.params[path])),
+      objectiveText(trial),
+      trial.seconds === 0 ? "" : duration(trial.seconds),
+      stateText(trial)
+    ]
+    return trial.id === sweep.best ? cells.map((cell) => paint("bold", cell)) : cells
+  })
+  return [head, ...rows]
+}
+
+/** The winner and the base on test rows. */
+const testLines = ({ base, best, test, trials }: SweepJson): ReadonlyArray<string> => {
+  if (test === null) return []
+  const names = Object.keys(test.best).filter((name) => base === null || base.test[name] !== undefined)
+  const shown = [...new Set([...(test.metric === null ? [] : [test.metric]), ...names])].slice(0, 4)
+  const winner = trials.find(({ id }) => id === best)
+  const row = (title: string, scores: Readonly<Record<string, number>>) => [
+    title,
+    ...shown.map((name) => scoreText(scores[name] ?? null))
+  ]
+  const how = base?.how === null || base === null ? "" : ` (${base.how})`
+  return [
+    "",
+    `on the test rows, which only these two have seen (${test.steps.join(", ")}):`,
+    table(
+      [
+        ["", ...shown].map((cell) => paint("dim", cell)),
+        row(`trial ${winner?.number ?? ""}, the winner`, test.best).map((cell) => paint("bold", cell)),
+        ...(base === null ? [] : [row(`the base${how}`, base.test)])
+      ],
+      ["left", ...shown.map(() => "right" as const)]
+    )
+  ]
+}
+
+/** The result of a sweep: the ranked table with what differs, the test rows, and what to know before believing it. */
+export const renderSweep = (sweep: SweepJson): string => {
+  const count = (state: SweepTrial["state"]) => sweep.trials.filter((trial) => trial.state === state).length
+  const counts = [
+    `${sweep.trials.length} trials`,
+    ...(["complete", "stopped", "failed", "unfinished"] as const).flatMap((state) =>
+      count(state) > 0 ? [`${count(state)} ${state}`] : []
+    )
+  ]
+  const { distinct_steps, steps, trial_seconds, wall_seconds } = sweep.cost
+  return [
+    table(trialRows(sweep)),
+    ...testLines(sweep),
+    "",
+    ...sweep.warnings.map((warning) => paint("yellow", warning)),
+    `${counts.join(", ")}; ${steps} steps, ${distinct_steps} distinct; ${duration(trial_seconds)} of work, ${duration(wall_seconds)} now; ended: ${sweep.ended}`
+  ].join("\n")
+}

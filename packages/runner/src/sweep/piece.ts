@@ -1,0 +1,118 @@
+import type { RunEvent } from "@hone/core/Contract"
+import { PipelineFaults } from "@hone/core/Fault"
+import { plan } from "@hone/core/plan/Plan"
+import type { StepOutcome } from "@hone/core/record/RunRecord"
+import { Clock, Effect } from "effect"
+import { runSteps } from "../schedule/Run.ts"
+import type { Shared } from "../schedule/StageRun.ts"
+import type { StoreFolder } from "../store/Folder.ts"
+import type { TrialFailure, Worked } from "./TrialLog.ts"
+import { type Memo, type Piece, type PlannedPiece, planPiece, type Trials } from "./Trials.ts"
+
+/** How a piece came to its end. `missing`: it has not run. */
+export type PieceEnd =
+  | { readonly state: "done"; readonly planned: PlannedPiece }
+  | { readonly state: "failed"; readonly failure: TrialFailure }
+  | { readonly state: "missing" }
+
+/** What running pieces share. */
+export interface Machine {
+  readonly trials: Trials
+  readonly memo: Memo
+  readonly folder: StoreFolder
+  readonly cores: number
+  readonly shared: Shared
+}
+
+// Failures of the moment; any other is told by the work itself, which would tell the same again.
+const passing: ReadonlyArray<string> = ["killed", "crashed", "store", "defect"]
+
+export const isPassing = ({ code }: TrialFailure): boolean => passing.includes(code)
+
+/** A piece before it runs: planned, or failed already by params that do not go together. */
+export const lookAt = (trials: Trials, piece: Piece) =>
+  planPiece(trials, piece).pipe(
+    Effect.map((planned) => ({ planned }) as const),
+    Effect.catchTag("PipelineFaults", ({ faults }: PipelineFaults) => {
+      const { code, hint, message } = faults[0]!
+      return Effect.succeed({ failure: { step: "", code, message, hint } } as const)
+    })
+  )
+
+export interface RanPiece {
+  readonly end: PieceEnd
+  readonly seconds: number
+  readonly deviceSeconds: number
+  /** The key of the stage that failed. */
+  readonly key: string | null
+}
+
+/** Runs what a piece lacks, trying passing failures again, and plans it once more to read its result. */
+export const runPiece = Effect.fn("trial")(function* (
+  machine: Machine,
+  piece: Piece,
+  first: PlannedPiece,
+  show: (event: RunEvent) => void
+) {
+  const { trials } = machine
+  const started = yield* Clock.currentTimeMillis
+  let [deviceSeconds, attempts] = [0, 0]
+  for (;;) {
+    const failures: Array<TrialFailure> = []
+    const steps: Array<StepOutcome> = []
+    yield* passes(machine, first, {
+      show: (event) => {
+        if (event.event === "failure") failures.push(event)
+        show(event)
+      },
+      ended: (step) => void steps.push(step)
+    })
+    deviceSeconds += deviceSecondsOf(first, steps)
+    const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+    const failure = failures[0]
+    if (failure === undefined) {
+      const looked = yield* lookAt(trials, piece)
+      if ("planned" in looked && looked.planned.isDone)
+        return { end: { state: "done", planned: looked.planned }, seconds, deviceSeconds, key: null } as RanPiece
+      const gone = { step: "", code: "gone", message: "its result is not in the store although it ran", hint: "" }
+      return { end: { state: "failed", failure: gone }, seconds, deviceSeconds, key: null } as RanPiece
+    }
+    if (isPassing(failure) && attempts++ < trials.sweep.failure.retry) continue
+    const { code, hint, message, step } = failure
+    const key = steps.flatMap(({ stages }) => stages.filter(({ outcome }) => outcome === "failed")).at(0)?.key ?? null
+    return { end: { state: "failed", failure: { step, code, message, hint } }, seconds, deviceSeconds, key } as RanPiece
+  }
+})
+
+/** Runs the steps; a stored file that turns out damaged is made again in a further pass. */
+const passes = Effect.fnUntraced(function* (
+  { cores, folder, memo, shared, trials }: Machine,
+  { planned, prepared }: PlannedPiece,
+  { ended, show }: { readonly show: (event: RunEvent) => void; readonly ended: (step: StepOutcome) => void }
+) {
+  const { last } = trials
+  for (let now = planned; ; now = yield* plan(prepared, last)) {
+    const { damaged } = yield* runSteps({ prepared, planned: now, last, folder, cores, show, ended, shared })
+    if (damaged.size === 0) return
+    memo.records.clear()
+  }
+})
+
+const deviceSecondsOf = ({ prepared }: PlannedPiece, steps: ReadonlyArray<StepOutcome>): number =>
+  steps.reduce((sum, { name, stages }) => {
+    const { definition } = prepared.pipeline.steps.find((step) => step.name === name)!
+    const own = stages.filter(
+      ({ outcome, stage }) => outcome === "ran" && definition.stages.some((one) => one.name === stage && one.numerics)
+    )
+    return sum + own.reduce((total, { seconds }) => total + seconds, 0)
+  }, 0)
+
+/** Whether a piece failed before in a way that it would again: what failed has the same key now. */
+export const failedBefore = (log: ReadonlyArray<Worked>, { planned }: PlannedPiece): TrialFailure | undefined => {
+  const failure = log.at(-1)?.failure
+  if (failure === undefined || failure === null || isPassing(failure)) return undefined
+  const isSame = planned.steps.some(({ stages }) => stages.some(({ key }) => key !== null && key === failure.key))
+  if (!isSame) return undefined
+  const { code, hint, message, step } = failure
+  return { step, code, message, hint }
+}
