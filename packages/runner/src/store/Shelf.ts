@@ -15,16 +15,21 @@ const kindFolder = (folder: StoreFolder, kind: string) => join(folder.shelves, e
 const entryPath = (folder: StoreFolder, record: ActionRecord) =>
   join(kindFolder(folder, record.preimage.step.kind), `${shelfOf(record.preimage)}-${record.key}`)
 
+const link = (folder: StoreFolder, record: ActionRecord): "there" | "no_folder" => {
+  try {
+    linkSync(recordPath(folder, record.key), entryPath(folder, record))
+    return "there"
+  } catch (error) {
+    // Another process that rebuilds the view may be first, and a file system may know no links: neither is a failure of the result.
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "no_folder" : "there"
+  }
+}
+
 /** Puts a record that is in place on its shelf. A store that cannot link loses only what `maybe` knows. */
 export const putOnShelf = (folder: StoreFolder, record: ActionRecord): void => {
-  const path = entryPath(folder, record)
-  try {
-    linkSync(recordPath(folder, record.key), path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return
-    makeFolder(kindFolder(folder, record.preimage.step.kind))
-    linkSync(recordPath(folder, record.key), path)
-  }
+  if (link(folder, record) === "there") return
+  makeFolder(kindFolder(folder, record.preimage.step.kind))
+  link(folder, record)
 }
 
 export const takeFromShelf = (folder: StoreFolder, record: ActionRecord): void =>
