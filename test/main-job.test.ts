@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { ShowJson } from "@hone/core/Contract"
+import { PlanJson, ShowJson } from "@hone/core/Contract"
 import { Schema } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Place } from "./support/hone.ts"
@@ -73,6 +73,23 @@ describe("the main job", () => {
     const { code, stages } = await place.run("sentiment.yaml", "--set", "params.learning_rate=1e-4")
     expect(code).toBe(0)
     expect(stages).toEqual(["after/metrics", "after/predictions", "tuned/fit", "verdict/compare-to-base"])
+  })
+
+  it("plan tells what a training will take: as much before its rows are there, and its steps once they are", async () => {
+    const predicted = async (...args: ReadonlyArray<string>) => {
+      const { stdout } = await place.hone("plan", "sentiment.yaml", "--json", ...args)
+      const { steps } = Schema.decodeUnknownSync(PlanJson)(JSON.parse(stdout))
+      return steps.find(({ name }) => name === "tuned")!.stages.find(({ name }) => name === "fit")!.predicted
+    }
+    expect(await predicted()).toBeNull()
+    const unseen = await predicted("--set", "reviews.sample=80")
+    expect(unseen).toMatchObject({ steps: null, batch: "16 rows of 24 tokens" })
+    const known = await predicted("--set", "params.learning_rate=3e-4")
+    // 39 rows to train on: three batches in each of two epochs.
+    expect(known).toMatchObject({ steps: 6, batch: "16 rows of 24 tokens", flops_per_step: unseen!.flops_per_step })
+    expect(known!.peak_memory_bytes / unseen!.peak_memory_bytes).toBeCloseTo(1, 2)
+    const { stdout } = await place.hone("plan", "sentiment.yaml", "--set", "params.learning_rate=3e-4")
+    expect(stdout).toMatch(/predicted from the graph: tuned: \d+ MB of memory at most; [\d.]+ GFLOP a step/)
   })
 
   it("another test share runs split and what follows, nothing before", async () => {

@@ -20,7 +20,20 @@ export const PlanJson = Schema.Struct({
           reason: Schema.String,
           key: Schema.NullOr(Schema.String),
           /** Seconds that it took when it last ran, where it has to run now; null where that is not known, or not needed. */
-          expected_seconds: Schema.NullOr(Schema.Finite)
+          expected_seconds: Schema.NullOr(Schema.Finite),
+          /** What its graph says that it will need, where it has to run or may; null where that cannot be predicted, or is not needed. */
+          predicted: Schema.NullOr(
+            Schema.Struct({
+              /** Of its process, runtime and libraries included. */
+              peak_memory_bytes: Schema.Finite,
+              /** Of one optimizer step over the longest batch. */
+              flops_per_step: Schema.Finite,
+              /** Null while the number of rows is not known. */
+              steps: Schema.NullOr(Schema.Int),
+              /** "16 rows of 128 tokens" */
+              batch: Schema.String
+            })
+          )
         })
       )
     })

@@ -1,3 +1,5 @@
+import type { Json, JsonObject } from "./Json.ts"
+
 /** What flows along an edge. Each kind has one Arrow layout, described in packages/steps/src/artifacts/README.md. */
 export type PortKind =
   | "rows"
@@ -21,6 +23,16 @@ export interface ColumnType {
   readonly labels?: ReadonlyArray<string>
 }
 
+/** What decides the graph of a `model`, where it is known before anything runs. */
+export interface ModelShape {
+  /** As in the model's `config.json`. */
+  readonly config: JsonObject
+  /** What the head reads of a row; null where the model has none. */
+  readonly pooling: string | null
+  /** What `freeze` chose to train; absent where everything does. */
+  readonly strategy?: Json
+}
+
 /** The type of an edge: its kind, its columns and what the steps before it said about it. */
 export interface PortType {
   readonly kind: PortKind
@@ -33,6 +45,10 @@ export interface PortType {
   readonly head?: boolean
   /** The class names of a `model` with a head, in the order of its logits, where they are known. */
   readonly labels?: ReadonlyArray<string>
+  /** Of a `model`. */
+  readonly shape?: ModelShape
+  /** Of `tokens`: more than this many no row has. */
+  readonly max_length?: number
 }
 
 export interface InputPort {

@@ -72,6 +72,29 @@ export interface Applies {
   readonly reason: string
 }
 
+/** What a stage is predicted to need, by its graph: nothing was run for it, and no engine loaded. */
+export interface Forecast {
+  /** Bytes that its process holds at most, runtime and libraries included. */
+  readonly peak_memory_bytes: number
+  /** Floating-point operations of one optimizer step over a full batch of the longest rows. */
+  readonly flops_per_step: number
+  /** Optimizer steps in all; null while the number of rows is not known. */
+  readonly steps: number | null
+  /** What that batch is: "16 rows of 128 tokens". */
+  readonly batch: string
+}
+
+export interface ForecastContext<P> {
+  readonly params: P
+  /** By port, as in `types`. */
+  readonly inputs: Readonly<Record<string, PortType>>
+  /** By port, of the inputs that are there already. */
+  readonly facts: Readonly<Record<string, Facts>>
+}
+
+/** Undefined where too little is known. */
+export type Forecaster = (context: ForecastContext<any>) => Forecast | undefined
+
 /**
  * A separately keyed part of a step. A plain step has one. Stages of different kinds that share `identity` share results:
  * `features` of `train` and of `evaluate` are one.
@@ -97,6 +120,8 @@ export interface Stage<P> {
   /** The params that name a trajectory of checkpoints: those of the key without what only says how far to go. */
   readonly trajectory?: (params: P) => Readonly<Record<string, Json>>
   readonly resources: (params: P) => Resources
+  /** Loaded where a plan is shown in which the stage has to run. Must load neither Arrow nor an engine. */
+  readonly forecast?: () => Promise<{ readonly forecast: Forecaster }>
   /** The module behind `run`, as the implementation digests name it: `steps/split/run`. */
   readonly module: string
   /**

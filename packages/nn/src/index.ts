@@ -45,6 +45,7 @@ export {
   writeSafetensors
 } from "./weights/safetensors.ts"
 export { type Costs, costsOf } from "./graph/costs.ts"
+export { type Memory, memoryOf } from "./graph/memory.ts"
 export { type GenerationProgram, generationProgram } from "./generate/causal.ts"
 export { type Choose, generate, type GenerateOptions, generateFrom, greedy } from "./generate/generate.ts"
 export type { MemorySize } from "./generate/memory.ts"

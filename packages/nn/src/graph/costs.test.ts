@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest"
 import { parseBertConfig } from "../models/bert/config.ts"
+import { parseGpt2Config } from "../models/gpt2/config.ts"
+import { gpt2 } from "../models/gpt2/gpt2.ts"
+import { parseLlamaConfig } from "../models/llama/config.ts"
+import { llama } from "../models/llama/llama.ts"
+import { parseVitConfig } from "../models/vit/config.ts"
+import { vitForImages } from "../models/vit/vit.ts"
+import type { Network } from "../network/Network.ts"
+import { trainingProgram } from "../network/training.ts"
 import { classifierProgram, defaultAdamW } from "../train/classifier.ts"
 import { costsOf } from "./costs.ts"
 
@@ -58,5 +66,69 @@ describe("costs", () => {
     const large = costsOf(all, "train", sizes)
     expect(costsOf(all, "train", { batch: 2 * B, length: T }).peakBytes).toBeGreaterThan(1.3 * large.peakBytes)
     expect(large.peakBytes).toBeGreaterThan(3 * costsOf(all, "eval", sizes).peakBytes)
+  })
+})
+
+/** A training in which everything trains. */
+const whole = (network: Network) =>
+  trainingProgram({ network, trainable: () => true, optimizer: defaultAdamW, max_grad_norm: 1 })
+
+/** A decoder counts the positions of a row by its mask times a triangle of ones. */
+const counting = (rows: number, length: number) => 2 * rows * length * length
+
+describe("products of other families are those counted by hand", () => {
+  it("GPT-2 small: 12 blocks, logits by the table of its tokens", () => {
+    const [B, T, C, L, V] = [2, 256, 768, 12, 50257]
+    const block = 2 * B * T * (3 * C * C + C * C + 8 * C * C) + 2 * 2 * B * T * T * C
+    const forward = L * block + 2 * B * T * C * V
+    const program = whole(gpt2(parseGpt2Config({ model_type: "gpt2" })))
+    expect(costsOf(program, "predict", { batch: B, length: T }).matmulFlops).toBe(forward + counting(B, T))
+    // Every product has two in its derivative: one for each of its factors. Positions have none.
+    expect(costsOf(program, "train", { batch: B, length: T }).matmulFlops).toBe(3 * forward + counting(B, T))
+  })
+
+  it("a Llama of SmolLM2-135M's shape: keys and values of 3 heads for 9, a gated FFN", () => {
+    const [B, T, C, F, L, V, heads, shared] = [1, 512, 576, 1536, 30, 49152, 9, 3]
+    const width = C / heads
+    const projections = 2 * C * C + 2 * C * shared * width
+    const block = 2 * B * T * (projections + 3 * C * F) + 2 * 2 * B * T * T * C
+    const forward = L * block + 2 * B * T * C * V
+    const config = parseLlamaConfig({
+      model_type: "llama",
+      vocab_size: V,
+      hidden_size: C,
+      intermediate_size: F,
+      num_hidden_layers: L,
+      num_attention_heads: heads,
+      num_key_value_heads: shared,
+      max_position_embeddings: 8192,
+      rms_norm_eps: 1e-5,
+      tie_word_embeddings: true
+    })
+    const program = whole(llama(config))
+    expect(costsOf(program, "predict", { batch: B, length: T }).matmulFlops).toBe(forward + counting(B, T))
+    expect(costsOf(program, "train", { batch: B, length: T }).matmulFlops).toBe(3 * forward + counting(B, T))
+  })
+
+  it("ViT-S/14: 256 patches and a class token, and no gradient into pixels", () => {
+    const [B, C, F, L, side, patch, labels] = [8, 384, 1536, 12, 224, 14, 10]
+    const patches = (side / patch) ** 2
+    const T = patches + 1
+    const block = 2 * B * T * (4 * C * C + 2 * C * F) + 2 * 2 * B * T * T * C
+    const embedding = 2 * B * patches * 3 * patch * patch * C
+    const rest = L * block + 2 * B * C * labels
+    const config = parseVitConfig({
+      model_type: "vit",
+      hidden_size: C,
+      intermediate_size: F,
+      num_hidden_layers: L,
+      num_attention_heads: 6,
+      image_size: side,
+      patch_size: patch,
+      num_channels: 3
+    })
+    const program = whole(vitForImages(config, labels))
+    expect(costsOf(program, "predict", { batch: B }).matmulFlops).toBe(embedding + rest)
+    expect(costsOf(program, "train", { batch: B }).matmulFlops).toBe(2 * embedding + 3 * rest)
   })
 })

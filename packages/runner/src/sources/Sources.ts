@@ -106,7 +106,7 @@ export const layer = (
         const first = files[0]
         if (peek === undefined || first === undefined) return {}
         // A folder's head hangs on all its stamps, a file's on its own.
-        const way = fingerprint("hone-peek/1", [
+        const way = fingerprint("hone-peek/2", [
           step.kind,
           path,
           params as Json,

@@ -6,6 +6,12 @@ import type { Facts } from "@hone/core/Step"
 /** Which part of a model a user wants trained. `head` is what stands behind the last block: pooler and classifier. */
 export type Strategy = "full" | "head" | { readonly partial: { readonly last_blocks: number } }
 
+/** Blocks that stay as they are under a strategy, counted from the input; below 0 where `partial` asks for more blocks than there are. */
+export const frozenBlocksOf = (strategy: Strategy, blocks: number): number => {
+  if (strategy === "full") return 0
+  return strategy === "head" ? blocks : blocks - strategy.partial.last_blocks
+}
+
 /** How one vector is made of a row's hidden states: their mean over the real tokens, or BERT's tanh layer on the first. */
 export type Pooling = "mean" | "pooler"
 
@@ -115,7 +121,7 @@ export const blocksOf = (manifest: ModelManifest): number => Number(manifest.con
  * Whether a tensor is changed by training under `manifest.trainable` (everything, where nothing was frozen). The pooler trains
  * only where the head reads it: a mean-pooled head leaves it as it was.
  */
-export const isTrainable = (manifest: ModelManifest, pooling: Pooling, name: string): boolean => {
+export const isTrainable = (manifest: Pick<ModelManifest, "trainable">, pooling: Pooling, name: string): boolean => {
   const place = placeOf(name)
   if (place === "head") return true
   if (place === "pooler") return pooling === "pooler"

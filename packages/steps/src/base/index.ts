@@ -1,3 +1,4 @@
+import type { JsonObject } from "@hone/core/Json"
 import { makeStaged } from "@hone/core/Step"
 import type { SourceHead, StepFault } from "@hone/core/Step"
 import { BaseParams, presets } from "./params.ts"
@@ -34,14 +35,17 @@ export const base = makeStaged({
   types: ({ heads }) => {
     const facts = heads["model"]?.facts ?? {}
     const family = facts["family"]
-    const labels = facts["labels"]
+    const { config, labels, pooling } = facts
     return {
       outputs: {
         model: {
           kind: "model",
           head: facts["head"] === true,
           ...(typeof family === "string" ? { family } : {}),
-          ...(isStrings(labels) ? { labels } : {})
+          ...(isStrings(labels) ? { labels } : {}),
+          ...(config === undefined
+            ? {}
+            : { shape: { config: config as JsonObject, pooling: (pooling ?? null) as string | null } })
         },
         tokenizer: { kind: "tokenizer" }
       },

@@ -17,6 +17,8 @@ const factsOf = (text: string): Facts => {
     blocks: read.bert.num_hidden_layers,
     vocabulary_size: read.bert.vocab_size,
     head: read.labels !== null,
+    pooling: read.pooling,
+    config: read.json,
     labels: read.labels
   }
 }

@@ -1,20 +1,18 @@
 import { type StageContext, StageError, type StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
-import { blocksOf, type ModelManifest, type Strategy } from "../artifacts/manifest.ts"
+import { blocksOf, frozenBlocksOf, type ModelManifest, type Strategy } from "../artifacts/manifest.ts"
 import { type Model, readModel, writeModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { trainingTable } from "./trainingTable.ts"
 
-/** Blocks that stay as they are, counted from the input. Fails where `partial` asks for more blocks than there are. */
+/** Fails where `partial` asks for more blocks than there are. */
 const frozenBlocks = (strategy: Strategy, blocks: number): Effect.Effect<number, StageError> => {
-  if (strategy === "full") return Effect.succeed(0)
-  if (strategy === "head") return Effect.succeed(blocks)
-  const { last_blocks } = strategy.partial
-  if (last_blocks <= blocks) return Effect.succeed(blocks - last_blocks)
+  const frozen = frozenBlocksOf(strategy, blocks)
+  if (frozen >= 0) return Effect.succeed(frozen)
   return Effect.fail(
     new StageError({
       code: "too_many_blocks",
-      message: `last_blocks is ${last_blocks}, and the model has ${blocks} blocks`,
+      message: `last_blocks is ${blocks - frozen}, and the model has ${blocks} blocks`,
       hint: `write a number from 1 to ${blocks}, or strategy: full to train the embeddings too`
     })
   )

@@ -9,7 +9,10 @@ export const tokenize = make({
   inputs: { rows: rowsInput, tokenizer: tokenizerInput },
   outputs: { tokens: tokensOutput },
   main: "tokens",
-  types: ({ inputs }) => ({ outputs: { tokens: tokensType(inputs["rows"]) }, faults: textFaults(inputs["rows"]) }),
+  types: ({ inputs, params }) => ({
+    outputs: { tokens: tokensType(inputs["rows"], params.max_length) },
+    faults: textFaults(inputs["rows"])
+  }),
   module: "steps/tokenize/run",
   run: () => import("./run.ts")
 })

@@ -28,8 +28,9 @@ export const textFaults = (rows: PortType | undefined): ReadonlyArray<StepFault>
 }
 
 /** The columns of the rows, and those that tokenizing adds. */
-export const tokensType = (rows: PortType | undefined): PortType => ({
+export const tokensType = (rows: PortType | undefined, max_length?: number): PortType => ({
   kind: "tokens",
+  ...(max_length === undefined ? {} : { max_length }),
   ...(rows?.task === undefined ? {} : { task: rows.task }),
   ...(rows?.columns === undefined
     ? {}

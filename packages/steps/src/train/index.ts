@@ -1,16 +1,10 @@
 import { makeStaged } from "@hone/core/Step"
-import type { Applies, Facts, StepFault, TypeContext } from "@hone/core/Step"
+import type { StepFault, TypeContext } from "@hone/core/Step"
 import type { InputPort, PortType } from "@hone/core/Port"
-import {
-  type FeatureCut,
-  featuresBytes,
-  featuresOf,
-  featuresStage,
-  inMegabytes,
-  LARGEST_FEATURES_BYTES
-} from "../features/stage.ts"
+import { featuresOf, featuresStage } from "../features/stage.ts"
 import { engineParts } from "../tensors/parts.ts"
 import { targetKindOf, VALUE } from "../tensors/outputs.ts"
+import { cutOf, pays } from "./frozenPrefix.ts"
 import { lossFault } from "./losses.ts"
 import { trainMeasures, trainResource } from "./measures.ts"
 import { TrainParams, trajectoryParams } from "./params.ts"
@@ -23,32 +17,6 @@ const tokens = (description: string): InputPort => ({
     input_ids: { type: ["list<int32>"], why: "what the model reads" }
   }
 })
-
-/** Head-only training needs one vector a row; a partly frozen model the hidden states in front of the first block that trains. */
-const cutOf = (params: TrainParams, model: Facts): FeatureCut => {
-  const cut = Number(model["frozen_blocks"] ?? 0)
-  if (model["strategy"] !== "head") return { cut, pooled: null }
-  return { cut, pooled: (params.pooling ?? model["head"] ?? "mean") === "mean" ? "mean" : "cls" }
-}
-
-/** Whether keeping the frozen blocks' output is cheaper than computing it in every epoch. */
-const pays = (params: TrainParams, { model, rows }: { readonly model: Facts; readonly rows: Facts }): Applies => {
-  if (params.objective === "mlm") return { run: false, reason: "masks are drawn anew in each epoch" }
-  const cut = cutOf(params, model)
-  if (cut.cut === 0) return { run: false, reason: "no block is frozen" }
-  const frozen = `${cut.cut === model["blocks"] ? "all" : `${cut.cut} of`} ${model["blocks"]} blocks are frozen`
-  const bytes = featuresBytes(cut, model, rows)
-  if (cut.pooled !== null)
-    return { run: true, reason: `${frozen}: one vector a row, computed once (${inMegabytes(bytes)})` }
-  if (params.epochs <= 1) return { run: false, reason: `${frozen}, but one epoch reads them only once` }
-  if (bytes > LARGEST_FEATURES_BYTES) {
-    return {
-      run: false,
-      reason: `${frozen}, but their output takes ${inMegabytes(bytes)}: computed in each epoch instead`
-    }
-  }
-  return { run: true, reason: `${frozen} and ${params.epochs} epochs read them: computed once (${inMegabytes(bytes)})` }
-}
 
 const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
 
@@ -220,6 +188,7 @@ export const train = makeStaged({
       outputs,
       trajectory: trajectoryParams,
       resources: () => ({ cpu: "all" }),
+      forecast: () => import("./forecast.ts"),
       parts: engineParts,
       module: "steps/train/run-fit",
       run: () => import("./run-fit.ts")

@@ -1,19 +1,19 @@
 import { type InputArtifact, type StageContext, StageError } from "@hone/core/Stage"
-import { type BertConfig, classifierProgram, type TrainingProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
+import { type BertConfig, type TrainingProgram, parseBertConfig } from "@hone/nn"
 import { Effect } from "effect"
-import { isTrainable, type ModelManifest, placeOf } from "../artifacts/manifest.ts"
-import { type Model, readModel } from "../artifacts/model.ts"
+import { type ModelManifest, placeOf } from "../artifacts/manifest.ts"
+import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { epochBatches } from "../tensors/batches.ts"
 import { cutOfFeatures, type Examples, inputFeeds } from "../tensors/examples.ts"
 import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targets.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import { sizedParams } from "./batchSize.ts"
-import { initialHead, type InitialHead } from "./head.ts"
-import { objectiveOf, scaled, toTargetUnit, toTrainedUnit, type TrainingObjective } from "./objective.ts"
+import { initialHead } from "./head.ts"
+import { objectiveOf, scaled, toTargetUnit, toTrainedUnit } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
-import { rateOf } from "./rates.ts"
+import { classifierDropout, labelledProgram, type ProgramChoices } from "./program.ts"
 import { labelledRows, labelledValidation } from "./rows.ts"
 import { type TrainingPlan, trainingPlan } from "./schedule.ts"
 import { phasesOf, unfreezesAt } from "./unfreezing.ts"
@@ -49,8 +49,17 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       )
     : undefined
   const token_types = features === undefined && tokens.tokenTypeIds !== undefined
-  const choices = { params: given, model, config, head, objective, token_types, features: features?.train }
-  const program = programOf(choices)
+  const choices: ProgramChoices = {
+    params: given,
+    config,
+    chosen: model.manifest,
+    pooling: head.pooling,
+    labels: head.labels.length,
+    objective: objective.objective,
+    token_types,
+    cut: cutOfFeatures(features?.train)
+  }
+  const program = labelledProgram(choices)
   const params = yield* sizedParams(given, program, train.lengths)
   const plan = trainingPlan(params, epochBatches(train.lengths, { ...params, seed: context.seed, epoch: 0 }).length)
   const phases = yield* phasesFor(choices, program, plan)
@@ -114,45 +123,6 @@ const examples = Effect.fnUntraced(function* (
   return made
 })
 
-interface ProgramChoices {
-  readonly params: TrainParams
-  readonly model: Model
-  readonly config: BertConfig
-  readonly head: InitialHead
-  readonly objective: TrainingObjective
-  readonly token_types: boolean
-  readonly features: InputArtifact | undefined
-}
-
-/** @param since by name, what trains and the optimizer steps done before it began to; left out, everything from the start */
-const programOf = (
-  { config, features, head, model, objective, params, token_types }: ProgramChoices,
-  since?: ReadonlyMap<string, number>
-): TrainingProgram =>
-  classifierProgram({
-    config,
-    head: { pooling: head.pooling, labels: head.labels.length, dropout: classifierDropout(params, config) },
-    trainable: (name) => isTrainable(model.manifest, head.pooling, name) && since?.has(name) !== false,
-    cut: cutOfFeatures(features),
-    token_types,
-    objective: objective.objective,
-    dropout: {
-      hidden: params.hidden_dropout ?? config.hidden_dropout_prob,
-      attention: params.attention_dropout ?? config.attention_probs_dropout_prob
-    },
-    optimizer: {
-      ...defaultAdamW,
-      betas: [params.adam_beta1, params.adam_beta2],
-      eps: params.adam_epsilon,
-      weight_decay: params.weight_decay,
-      rate: rateOf(params, config),
-      since
-    },
-    max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
-    accumulation: params.gradient_accumulation_steps > 1,
-    averages: params.ema_decay > 0
-  })
-
 const phasesFor = (
   choices: ProgramChoices,
   program: TrainingProgram,
@@ -162,7 +132,7 @@ const phasesFor = (
   if (every === undefined) return Effect.succeed([{ from: 0, program: () => program, begins: "" }])
   if (!program.trainable.some((name) => typeof placeOf(name) === "number")) return Effect.fail(nothingToUnfreeze)
   const since = unfreezesAt({ every, blocks: choices.config.num_hidden_layers, stepsPerEpoch })
-  return Effect.succeed(phasesOf(program.trainable, since, totalSteps, (from) => programOf(choices, from)))
+  return Effect.succeed(phasesOf(program.trainable, since, totalSteps, (from) => labelledProgram(choices, from)))
 }
 
 const nothingToUnfreeze = new StageError({
@@ -170,9 +140,6 @@ const nothingToUnfreeze = new StageError({
   message: "unfreeze_every is set, and every block of the model is frozen for good (strategy: head)",
   hint: "freeze with strategy: full or partial, which says how far down blocks may train; or leave unfreeze_every out"
 })
-
-const classifierDropout = (params: TrainParams, config: BertConfig): number =>
-  params.classifier_dropout ?? config.classifier_dropout ?? config.hidden_dropout_prob
 
 const dataWarnings = (
   train: Examples,

@@ -74,7 +74,7 @@ export const TrainParams = Schema.Struct({
   }),
   memory_budget: semantic(count, {
     description:
-      "For batch_size: auto, the MiB that training may take for weights, optimizer and one pass. Default: 4096, and never what a machine happens to have free, so that the same file trains the same everywhere. Engines that compute side by side take somewhat more than predicted.",
+      "For batch_size: auto, the MiB that training may take, as predicted: weights, optimizer, one pass, and what the engine needs for them (its libraries and the rows come on top). Default: 4096, and never what a machine happens to have free, so that the same file trains the same everywhere.",
     optional: true
   }),
   sampling: semantic(Schema.Literals(["all", "balanced"]), {

@@ -3,12 +3,13 @@ import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Flags from "../Flags.ts"
+import { forecastsOf, renderForecasts, type StageForecast } from "../Forecasts.ts"
 import type { FileOptions } from "../Load.ts"
 import { loadPlan } from "../Load.ts"
 import { duration, paint, print, printJson, table } from "../Output.ts"
 import { changeOf } from "../Watch.ts"
 
-export const planJson = (plan: Plan): PlanJson => ({
+export const planJson = (plan: Plan, forecasts: ReadonlyArray<StageForecast> = []): PlanJson => ({
   steps: plan.steps.map(({ key, kind, name, reason, stages, verdict }) => ({
     name,
     kind,
@@ -20,10 +21,17 @@ export const planJson = (plan: Plan): PlanJson => ({
       verdict: stage.verdict,
       reason: stage.reason,
       key: stage.key,
-      expected_seconds: stage.verdict === "run" ? (stage.took ?? null) : null
+      expected_seconds: stage.verdict === "run" ? (stage.took ?? null) : null,
+      predicted: predictedOf(forecasts.find((one) => one.step === name && one.stage === stage.name))
     }))
   }))
 })
+
+const predictedOf = (forecast: StageForecast | undefined) => {
+  if (forecast === undefined) return null
+  const { batch, flops_per_step, peak_memory_bytes, steps } = forecast
+  return { peak_memory_bytes, flops_per_step, steps, batch }
+}
 
 const styles = { hit: "dim", run: "green", maybe: "yellow", absent: "dim", not_needed: "dim" } as const
 
@@ -47,7 +55,7 @@ const expectation = (plan: Plan): string => {
   return `; when they last ran they took ${duration(seconds)}${rest > 0 ? ` (${rest} stages have not run yet)` : ""}`
 }
 
-export const renderPlan = (plan: Plan): string => {
+export const renderPlan = (plan: Plan, forecasts: ReadonlyArray<StageForecast> = []): string => {
   const rows = plan.steps.flatMap((step) => [
     [step.name, paint("dim", step.kind), paint(styles[step.verdict], step.verdict), step.reason],
     ...stageRows(step)
@@ -55,13 +63,15 @@ export const renderPlan = (plan: Plan): string => {
   const count = (verdict: string) => plan.steps.filter((step) => step.verdict === verdict).length
   const maybe = count("maybe")
   const tail = `${count("run")} to run, ${count("hit")} cached${maybe > 0 ? `, ${maybe} that run only if what they read comes out changed` : ""}`
-  return `${table(rows)}\n\n${tail}${expectation(plan)}`
+  const predicted = forecasts.length === 0 ? "" : `\npredicted from the graph: ${renderForecasts(forecasts)}`
+  return `${table(rows)}\n\n${tail}${expectation(plan)}${predicted}`
 }
 
 const planOnce = Effect.fnUntraced(function* (options: FileOptions) {
-  const { pipeline, planned } = yield* loadPlan(options)
-  if (options.json) printJson(planJson(planned))
-  else print(renderPlan(planned))
+  const { pipeline, planned, prepared } = yield* loadPlan(options)
+  const forecasts = yield* forecastsOf(pipeline, prepared.types, planned)
+  if (options.json) printJson(planJson(planned, forecasts))
+  else print(renderPlan(planned, forecasts))
   return Object.keys(pipeline.texts)
 })
 

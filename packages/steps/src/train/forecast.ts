@@ -1,0 +1,95 @@
+import type { ModelShape } from "@hone/core/Port"
+import type { Facts, Forecaster, ForecastContext } from "@hone/core/Step"
+import { type BertConfig, bertWeights, type TrainingProgram, costsOf, memoryOf, parseBertConfig } from "@hone/nn"
+import { elements, frozenBlocksOf, type Pooling, type Strategy } from "../artifacts/manifest.ts"
+import { type FeatureCut, featuresBytes } from "../features/stage.ts"
+import { paddedLength } from "../tensors/batches.ts"
+import { fittingSize, passOf } from "./batchSize.ts"
+import { cutOf, pays } from "./frozenPrefix.ts"
+import type { TrainParams } from "./params.ts"
+import { labelledProgram } from "./program.ts"
+import { trainingPlan } from "./schedule.ts"
+
+/** Node, Arrow and TensorFlow's libraries in a worker that has not opened a program. Measured: docs/experiments.md, "Predicted memory". */
+const PROCESS_BYTES = 380 * 1024 ** 2
+/** A head's size hardly counts beside its encoder: where labels are not known yet, it has two. */
+const ASSUMED_LABELS = 2
+
+/**
+ * What the longest batch of a training on labelled rows will take, from the config, the choices and what is known of the rows: with
+ * rows that are not there yet, the longest that may come. Undefined for masked tokens, and where config or length are not known.
+ */
+export const forecast: Forecaster = ({ facts, inputs, params }: ForecastContext<TrainParams>) => {
+  const shape = inputs["model"]?.shape
+  if (shape === undefined || params.objective === "mlm") return undefined
+  const config = parseBertConfig(shape.config)
+  const rows = { ...facts["train"] }
+  const length = longestOf(config, rows["longest"] ?? inputs["train"]?.max_length)
+  const model = modelFacts(shape, config)
+  const prefix = pays(params, { model, rows }).run ? cutOf(params, model) : undefined
+  const program = programFor({ params, inputs, facts }, shape, config, prefix)
+  const size = params.batch_size === "auto" ? fittingSize(program, length, params) : params.batch_size
+  if (size === undefined) return undefined
+  const sizes = { batch: size, length }
+  const held = prefix === undefined ? 0 : featuresBytes(prefix, model, rows)
+  const growth = memoryOf(program, passOf(program), sizes).total
+  return {
+    peak_memory_bytes: PROCESS_BYTES + fileBytes(config) + growth + (Number.isFinite(held) ? held : 0),
+    flops_per_step: flopsPerStep(program, params, sizes),
+    steps: stepsOf(params, size, rows),
+    batch: `${size} rows of ${length} tokens`
+  }
+}
+
+/** No row is longer than there are positions. */
+const longestOf = (config: BertConfig, known: unknown): number => {
+  const most = config.max_position_embeddings
+  return Math.min(most, paddedLength([typeof known === "number" ? known : most]))
+}
+
+const strategyOf = (shape: ModelShape): Strategy => (shape.strategy ?? "full") as Strategy
+
+/** What the model's record will say of it, as far as the frozen prefix hangs on it. */
+const modelFacts = (shape: ModelShape, { hidden_size, num_hidden_layers }: BertConfig): Facts => ({
+  hidden_size,
+  blocks: num_hidden_layers,
+  strategy: shape.strategy ?? "full",
+  frozen_blocks: frozenBlocksOf(strategyOf(shape), num_hidden_layers),
+  head: shape.pooling
+})
+
+const programFor = (
+  { facts, inputs, params }: ForecastContext<TrainParams>,
+  shape: ModelShape,
+  config: BertConfig,
+  prefix: FeatureCut | undefined
+): TrainingProgram => {
+  const strategy = strategyOf(shape)
+  const labels = facts["train"]?.["labels"] ?? inputs["train"]?.columns?.["label"]?.labels
+  return labelledProgram({
+    params,
+    config,
+    chosen: { trainable: { strategy, frozen_blocks: frozenBlocksOf(strategy, config.num_hidden_layers) } },
+    pooling: params.pooling ?? (shape.pooling as Pooling | null) ?? "mean",
+    labels: Array.isArray(labels) ? labels.length : ASSUMED_LABELS,
+    token_types: prefix === undefined && inputs["train"]?.columns?.["token_type_ids"] !== undefined,
+    cut: prefix === undefined ? undefined : prefix.pooled === null ? prefix.cut : "pooled"
+  })
+}
+
+/** The model's file, of which all is read: it stays beside what the engine holds. */
+const fileBytes = (config: BertConfig): number =>
+  bertWeights(config).reduce((sum, { shape }) => sum + 4 * elements(shape), 0)
+
+type Sizes = Parameters<typeof costsOf>[2]
+
+const flopsPerStep = (program: TrainingProgram, params: TrainParams, sizes: Sizes): number =>
+  "accumulate" in program.functions
+    ? params.gradient_accumulation_steps * costsOf(program, "accumulate", sizes).flops +
+      costsOf(program, "apply", {}).flops
+    : costsOf(program, "train", sizes).flops
+
+const stepsOf = (params: TrainParams, size: number, rows: Facts): number | null => {
+  const count = rows["rows"]
+  return typeof count === "number" ? trainingPlan(params, Math.ceil(count / size)).totalSteps : null
+}
