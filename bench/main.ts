@@ -2,7 +2,8 @@
 const benches = {
   step: () => import("./step/run.ts"),
   job: () => import("./job/run.ts"),
-  overhead: () => import("./overhead/run.ts")
+  overhead: () => import("./overhead/run.ts"),
+  trust: () => import("./trust/run.ts")
 }
 
 const isBench = (name: string | undefined): name is keyof typeof benches => name !== undefined && name in benches

@@ -108,12 +108,12 @@ const dvc = (command: string, version: string): Tool => ({
   }
 })
 
-const peers: Readonly<Record<PeerName, (command: string, version: string) => Tool>> = { turbo, nx, dvc }
+const peers = { turbo, nx, dvc } satisfies Partial<Record<PeerName, (command: string, version: string) => Tool>>
 
 /** Hone, and each peer that can be installed here; why one cannot is told. */
 export const tools = (tell: (line: string) => void): ReadonlyArray<Tool> => [
   hone,
-  ...(Object.keys(peers) as ReadonlyArray<PeerName>).flatMap((name) => {
+  ...(Object.keys(peers) as ReadonlyArray<keyof typeof peers>).flatMap((name) => {
     const installed = installPeer(name)
     if ("missing" in installed) return (tell(installed.missing), [])
     return [peers[name](installed.command, installed.version)]

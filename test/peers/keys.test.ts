@@ -55,7 +55,7 @@ describe("DVC #11058, Turborepo #1146, Nx #8828, Bazel #3360", () => {
 
 describe("Snakemake --cache", () => {
   it("train and test swapped: another key, and never the other's result", async () => {
-    writeTinyJob(place)
+    writeTinyJob(place.folder)
     const job = tinyJob("epochs: 1").replace(/^ {2}after:.*$/mu, "")
     place.write("tiny.yaml", job)
     expect((await place.run("tiny.yaml")).code).toBe(0)

@@ -1,8 +1,7 @@
-import { cpSync } from "node:fs"
+import { cpSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { tinyTokenizerJson } from "@hone/steps/testing/tokenizers"
-import type { Place } from "./hone.ts"
 
 const bert = fileURLToPath(new URL("../golden/tiny-families/bert", import.meta.url))
 
@@ -31,10 +30,11 @@ steps:
   after:     { uses: evaluate, in: { model: tuned, rows: parts.test } }
 `
 
-/** Puts the tiny model, its tokenizer and forty rows into a place. */
-export const writeTinyJob = (place: Place): void => {
-  place.write("tiny/tokenizer.json", tinyTokenizerJson)
-  for (const file of ["config.json", "model.safetensors"]) cpSync(join(bert, file), join(place.folder, "tiny", file))
-  place.write("rows.csv", tinyRows(40))
-  place.write("tiny.yaml", tinyJob())
+/** Puts the tiny model, its tokenizer, forty rows and the job into a folder. */
+export const writeTinyJob = (folder: string): void => {
+  mkdirSync(join(folder, "tiny"), { recursive: true })
+  writeFileSync(join(folder, "tiny", "tokenizer.json"), tinyTokenizerJson)
+  for (const file of ["config.json", "model.safetensors"]) cpSync(join(bert, file), join(folder, "tiny", file))
+  writeFileSync(join(folder, "rows.csv"), tinyRows(40))
+  writeFileSync(join(folder, "tiny.yaml"), tinyJob())
 }
