@@ -13,7 +13,8 @@ const isHeld = existsSync(join(signals, `hold-${name}`))
 
 const phase = async (what) => {
   writeFileSync(join(signals, `${name}-${attempt}-${what}`), String(process.pid))
-  while (isHeld && !existsSync(join(signals, `go-${name}-${attempt}-${what}`))) await sleep(5)
+  if (!isHeld) return
+  while (!existsSync(join(signals, `go-${name}-${attempt}-${what}`))) await sleep(5)
 }
 
 await phase("read")

@@ -48,6 +48,7 @@ const changing = {
   writeSync: -1,
   writeFileSync: 0,
   copyFileSync: 1,
+  appendFileSync: 0,
   mkdirSync: 0,
   mkdtempSync: 0,
   renameSync: 0,

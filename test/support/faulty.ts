@@ -1,6 +1,6 @@
-import { realpathSync } from "node:fs"
+import { existsSync, readFileSync, realpathSync } from "node:fs"
 import { join } from "node:path"
-import type { Faults } from "./faults.ts"
+import type { Call, Faults } from "./faults.ts"
 import type { Place } from "./hone.ts"
 
 const preload = new URL("./faults.ts", import.meta.url).href
@@ -10,3 +10,12 @@ export const faulty = (place: Place, asked: Omit<Faults, "store">): Record<strin
   NODE_OPTIONS: `--import ${preload}`,
   HONE_TEST_FAULTS: JSON.stringify({ store: join(realpathSync(place.folder), ".hone"), ...asked } satisfies Faults)
 })
+
+/** The calls of a trace, in the order in which they were made, over all processes. */
+export const readTrace = (path: string): ReadonlyArray<Call> =>
+  existsSync(path)
+    ? readFileSync(path, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line) as Call)
+    : []

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { Place } from "./hone.ts"
 
@@ -12,7 +12,8 @@ export interface StoredRecord {
 /** The records in the store of a place. */
 export const recordsIn = (place: Place): ReadonlyArray<StoredRecord> => {
   const ac = join(place.folder, ".hone/ac")
-  return readdirSync(ac)
+  return filesIn(place, "ac")
+    .map((path) => basename(path))
     .filter((name) => name.endsWith(".json"))
     .sort()
     .map((name) => {

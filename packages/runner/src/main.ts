@@ -10,6 +10,7 @@ import { exportVerb } from "./cli/verbs/export.ts"
 import { gcVerb } from "./cli/verbs/gc.ts"
 import { graphVerb } from "./cli/verbs/graph.ts"
 import { ingestVerb } from "./cli/verbs/ingest.ts"
+import { pinVerb, unpinVerb } from "./cli/verbs/pin.ts"
 import { planVerb } from "./cli/verbs/plan.ts"
 import { predictVerb } from "./cli/verbs/predict.ts"
 import { previewVerb } from "./cli/verbs/preview.ts"
@@ -50,6 +51,8 @@ const hone = Command.make("hone").pipe(
     rerunVerb,
     sweepVerb,
     gcVerb,
+    pinVerb,
+    unpinVerb,
     doctorVerb
   ])
 )
@@ -63,8 +66,18 @@ process.on("SIGINT", () => {
   process.exit(130)
 })
 
-// A reader that closes the pipe (`hone show ... | head`) is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+// A terminal that is closed ends the run as a TERM does: its workers end, what is finished stays, and the run is remembered.
+let isHungUp = false
+process.on("SIGHUP", () => {
+  isHungUp = true
+  process.kill(process.pid, "SIGTERM")
+})
+
+// A reader that closes the pipe (`hone show ... | head`) is no failure; a terminal that is gone takes no words.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (!isHungUp) process.exit(error.code === "EPIPE" ? 0 : 1)
+})
+process.stderr.on("error", () => {})
 
 Command.runWith(hone, { version: "0.1.0" })(process.argv.slice(2)).pipe(
   Effect.catchTag("ShowHelp", (help) => (help.errors.length > 0 ? Effect.fail(new Exit({ code: 2 })) : Effect.void)),

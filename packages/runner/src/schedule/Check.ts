@@ -8,7 +8,8 @@ import { Engine } from "@hone/core/Services"
 import type { OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
 import { Effect } from "effect"
-import { closeAttempt, openAttempt } from "../store/Commit.ts"
+import { openAttempt } from "../store/Attempts.ts"
+import { remove } from "../store/Files.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { blobPath } from "../store/Folder.ts"
 import { Workers } from "../worker/Workers.ts"
@@ -78,6 +79,6 @@ export const audit = Effect.fn("audit")(function* (
           difference === undefined ? { ...at, verdict: "same" } : { ...at, verdict: "drift", difference }
         ) as Audit
       }),
-    (attempt) => Effect.sync(() => closeAttempt(attempt))
+    (attempt) => Effect.sync(() => remove(attempt))
   )
 })

@@ -10,6 +10,7 @@ import type { OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
 import { Deferred, Effect, Semaphore } from "effect"
 import type { StoreFolder } from "../store/Folder.ts"
+import { enter, leave, noteInUse } from "../store/Live.ts"
 import type { Workers } from "../worker/Workers.ts"
 import { makeListener } from "./Events.ts"
 import type { Schedule, Shared, StageEnd } from "./StageRun.ts"
@@ -26,6 +27,8 @@ export interface RunOptions {
   /** A folder that takes what each operation of a tensor stage took. */
   readonly profiles?: string | undefined
   readonly show: (event: RunEvent) => void
+  /** Damaged files that earlier passes have told of. */
+  readonly told?: Set<string>
   /** Told of each finished step as it ends, so that an interrupted run is remembered too. */
   readonly ended: (step: StepOutcome) => void
   /** Of runs side by side; absent: this one has the machine for itself. */
@@ -93,6 +96,7 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     listener,
     planned,
     damaged: new Set(),
+    told: options.told ?? new Set(),
     profiles: options.profiles
   }
   const steps = new Map(prepared.pipeline.steps.map((step) => [step.name, step]))
@@ -143,6 +147,7 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
       begun.add(id)
       const end = yield* bring(step, stage)
       known.set(id, end)
+      if (end.state === "made" && end.outcome !== "hit") noteInUse(options.folder, [end.key])
       yield* Deferred.succeed(deferred, end)
       if (end.state === "failed" && end.failure.blob === null) {
         const { code, hint, message, row_ids, stack } = end.failure
@@ -183,6 +188,13 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     })
   })
 
-  yield* Effect.forEach(prepared.pipeline.steps, runStep, { concurrency: "unbounded", discard: true })
+  enter(options.folder)
+  noteInUse(
+    options.folder,
+    options.planned.steps.flatMap(({ stages }) => stages.flatMap(({ key }) => key ?? []))
+  )
+  yield* Effect.forEach(prepared.pipeline.steps, runStep, { concurrency: "unbounded", discard: true }).pipe(
+    Effect.ensuring(Effect.sync(() => leave(options.folder)))
+  )
   return { damaged: schedule.damaged }
 })

@@ -11,14 +11,19 @@ import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
 import type { EngineChoice, OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
 import { Clock, Deferred, Effect, Option, Semaphore } from "effect"
-import { closeAttempt, commit, keepUncached, openAttempt, setAside } from "../store/Commit.ts"
+import { openAttempt } from "../store/Attempts.ts"
+import { commit, keepUncached } from "../store/Commit.ts"
+import { remove } from "../store/Files.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { blobPath, makeFolder } from "../store/Folder.ts"
 import { withLease } from "../store/Lease.ts"
+import { noteInUse } from "../store/Live.ts"
+import { damageOf } from "../store/Records.ts"
 import type { StageRequest } from "../worker/Messages.ts"
 import { StageFailed, Workers } from "../worker/Workers.ts"
 import { tellDrift } from "./Drift.ts"
 import type { RunListener } from "./Events.ts"
+import { discard, storing } from "./Storing.ts"
 
 /** How a stage came to its end. */
 export type StageEnd =
@@ -59,6 +64,8 @@ export interface Schedule extends Shared {
   readonly planned: ReadonlyMap<string, string>
   /** Blobs that were found damaged: another pass is needed. */
   readonly damaged: Set<string>
+  /** Paths of damaged files that the user has been told of. */
+  readonly told: Set<string>
   /** The folder for profiles of the stages that compute with tensors; left out, none are made. */
   readonly profiles: string | undefined
 }
@@ -135,33 +142,6 @@ const keyedBy = Effect.fnUntraced(function* (
   })
 })
 
-const storeHints: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full: free some space (`hone gc` says what can go) and run again",
-  EDQUOT: "the quota is used up: free some space (`hone gc` says what can go) and run again",
-  EROFS: "the file system is read-only: make it writable, or move the pipeline where it is",
-  EACCES: "this user may not write there: mend the permissions of .hone",
-  EMFILE: "too many files are open: raise the limit (ulimit -n) and run again",
-  EXDEV: ".hone spans several file systems: keep it on one"
-}
-
-/** Work of the store, where the system may say no. Nothing half-done counts: the record is written last. */
-const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
-  Effect.try({
-    try: work,
-    catch: (error) => {
-      const { code = "EIO", message } = error as NodeJS.ErrnoException
-      const hint = storeHints[code] ?? "mend what the message names and run again: finished steps are kept"
-      return new StageFailed({
-        code: "store",
-        message: `the store cannot be written: ${message}`,
-        hint,
-        row_ids: [],
-        blob: null,
-        stack: null
-      })
-    }
-  })
-
 /** How the files of a stage's profile begin. */
 export const profileName = (folder: string, step: string, stage: string): string => join(folder, `${step}.${stage}`)
 
@@ -230,6 +210,10 @@ const attemptStage = Effect.fnUntraced(function* (
       if (done.uncached !== null) {
         const message = `${clean(done.uncached)}: this result belongs to this run alone and is not cached`
         listener.emit({ event: "warning", step: step.name, message })
+        noteInUse(
+          folder,
+          Object.values(record.outputs).map(({ blob }) => blob)
+        )
         return yield* storing(() => keepUncached(folder, attempt, record))
       }
       const committed = yield* storing(() => commit(folder, attempt, record))
@@ -240,20 +224,26 @@ const attemptStage = Effect.fnUntraced(function* (
       }
       return committed.record
     }),
-    (attempt) => Effect.sync(() => closeAttempt(attempt))
+    (attempt) => Effect.sync(() => remove(attempt))
   )
 })
 
-/** A failure; one by a damaged blob sets that aside and asks for another pass, in which what made it runs again. */
-const failed = (schedule: Schedule, step: PipelineStep, end: Extract<StageEnd, { state: "failed" }>): StageEnd => {
-  if (end.failure.blob !== null) {
-    const path = setAside(schedule.folder, end.failure.blob)
-    schedule.damaged.add(end.failure.blob)
-    const message = `a stored result was damaged or gone, and is made again: ${path}`
-    schedule.listener.emit({ event: "warning", step: step.name, message })
-  }
+/**
+ * A failure; one by a damaged blob sets that aside and asks for another pass, in which what made it runs again. Where it cannot be set
+ * aside, another pass would meet it again: that is the failure then.
+ */
+const failed = Effect.fnUntraced(function* (
+  schedule: Schedule,
+  step: PipelineStep,
+  end: Extract<StageEnd, { state: "failed" }>
+) {
+  const { blob } = end.failure
+  if (blob === null) return end
+  const discarded = yield* Effect.result(discard(schedule, step.name, [blobPath(schedule.folder, blob)]))
+  if (discarded._tag === "Failure") return { ...end, failure: discarded.failure }
+  schedule.damaged.add(blob)
   return end
-}
+})
 
 /**
  * Brings a stage to its end: keys it, takes the result that is there, or makes its intermediates and then itself. `derive` makes an
@@ -286,6 +276,9 @@ export const runStage = Effect.fn("stage")(function* (
   }
   const found = yield* records.lookup(key)
   if (Option.isSome(found)) return hit(found.value, false)
+  const damaged = damageOf(schedule.folder, key)
+  // What cannot be set aside is written over when the result is there again, or stays no hit.
+  if (damaged.length > 0) yield* Effect.ignore(discard(schedule, step.name, damaged))
 
   const deferred = yield* Deferred.make<StageEnd>()
   schedule.inFlight.set(key, deferred)
@@ -314,7 +307,7 @@ export const runStage = Effect.fn("stage")(function* (
         listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "ended", reason: "" })
         return result._tag === "Success"
           ? ({ state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd)
-          : failed(schedule, step, { state: "failed", key, reason, seconds, failure: result.failure })
+          : yield* failed(schedule, step, { state: "failed", key, reason, seconds, failure: result.failure })
       })
     )
     return yield* withLease(schedule.folder, key, {

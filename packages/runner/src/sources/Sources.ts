@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { fingerprint } from "@hone/core/Canonical"
 import type { Json } from "@hone/core/Json"
@@ -7,7 +6,8 @@ import { conceal, namedSecrets, reveal } from "@hone/core/Secrets"
 import { Sources } from "@hone/core/Services"
 import type { SourceHead, SourceRequest, Step } from "@hone/core/Step"
 import { Effect, Layer } from "effect"
-import { replaceFile } from "../store/Files.ts"
+import { readSealed, replaceFile } from "../store/Files.ts"
+import { seal } from "@hone/core/Sealed"
 import type { StoreFolder } from "../store/Folder.ts"
 import { makeFolder } from "../store/Folder.ts"
 import type { SourceFile } from "./Digest.ts"
@@ -27,14 +27,6 @@ type Memo = Record<string, Entry>
 
 // A file changed this shortly before it was read could change again within the clock's step and keep its stamp.
 const settledMillis = 2000
-
-const readMemo = (path: string): Memo => {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Memo
-  } catch {
-    return {}
-  }
-}
 
 /** Paths are no one's business: one may hold what the pipeline keeps secret. */
 const memoId = ({ path }: SourceFile) => fingerprint("hone-memo/1", path).slice(0, 32)
@@ -57,7 +49,8 @@ export const layer = (
 ): Layer.Layer<Sources> =>
   Layer.sync(Sources, () => {
     const memoPath = join(folder.memo, "sources.json")
-    const memo = readMemo(memoPath)
+    // Sealed: a turned bit in a digest would be a wrong key.
+    const memo: Memo = readSealed<Memo>("memo", memoPath) ?? {}
     const base = dirname(resolve(pipelineFile))
 
     const remembered = (file: SourceFile): Entry | undefined => {
@@ -72,7 +65,7 @@ export const layer = (
     const keepMemo = (): void => {
       try {
         makeFolder(folder.memo)
-        replaceFile(memoPath, JSON.stringify(memo))
+        replaceFile(memoPath, seal("memo", memo))
       } catch {
         // A view that saves reading: where it cannot be written (a read-only store), sources are read again.
       }

@@ -1,3 +1,5 @@
+import { hostname } from "node:os"
+
 /** Whether a process of this machine still runs. */
 export const isAlive = (pid: number): boolean => {
   try {
@@ -6,4 +8,15 @@ export const isAlive = (pid: number): boolean => {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM"
   }
+}
+
+const host = hostname().replace(/\W/gu, "_")
+
+/** Stands in the names of what a process is still writing: `1234@host`. Machines that share a store have the same process numbers. */
+export const ownerTag = `${process.pid}@${host}`
+
+/** Whether a name holds the tag of a process of this machine that has ended. What other machines write is theirs to remove. */
+export const isOfDead = (name: string): boolean => {
+  const [, pid, where] = /(?<!\d)(\d+)@(\w+)/u.exec(name) ?? []
+  return pid !== undefined && where === host && Number(pid) !== process.pid && !isAlive(Number(pid))
 }

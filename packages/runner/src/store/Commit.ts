@@ -1,35 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { chmodSync, existsSync, renameSync } from "node:fs"
+import { basename, join } from "node:path"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { OutputArtifact } from "@hone/core/Stage"
-import { isAlive } from "./Alive.ts"
-import { createFile, replaceFile, syncFolder } from "./Files.ts"
+import { createFile, makeDurableFolder, replaceFile, syncFolder } from "./Files.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { blobPath, makeFolder, recordPath } from "./Folder.ts"
 import { isWhole, readRecord, recordText } from "./Records.ts"
 import { putOnShelf } from "./Shelf.ts"
-
-/** A private folder for one attempt at a stage. Its name carries the runner's pid, so that the next run can tell a dead one. */
-export const openAttempt = (folder: StoreFolder): string =>
-  mkdtempSync(join(makeFolder(folder.attempts), `${process.pid}-`))
-
-export const closeAttempt = (attempt: string): void => rmSync(attempt, { recursive: true, force: true })
-
-const attemptsIn = (folder: StoreFolder): ReadonlyArray<string> => {
-  try {
-    return readdirSync(folder.attempts)
-  } catch {
-    return [] // none yet; what else is wrong with the place is told by the first attempt
-  }
-}
-
-/** Removes what attempts of runners that are gone left behind. */
-export const sweepAttempts = (folder: StoreFolder): void => {
-  for (const name of attemptsIn(folder)) {
-    const pid = Number.parseInt(name, 10)
-    if (Number.isInteger(pid) && pid !== process.pid && !isAlive(pid)) closeAttempt(join(folder.attempts, name))
-  }
-}
 
 /**
  * Moves the finished, fsynced files of an attempt under their digests. What is there already is equal, or is damaged and replaced. All
@@ -38,7 +15,7 @@ export const sweepAttempts = (folder: StoreFolder): void => {
 const keepBlobs = (folder: StoreFolder, attempt: string, outputs: ReadonlyArray<OutputArtifact>): void => {
   const shards = new Set<string>()
   for (const { blob, file } of outputs) {
-    const shard = makeFolder(join(folder.cas, blob.slice(0, 2)))
+    const shard = makeDurableFolder(join(folder.cas, blob.slice(0, 2)))
     const source = join(attempt, file)
     chmodSync(source, 0o444)
     renameSync(source, blobPath(folder, blob))
@@ -59,17 +36,15 @@ export const keepUncached = (folder: StoreFolder, attempt: string, record: Actio
   return record
 }
 
-/** Sets a damaged blob aside, so that no record which names it is a hit: what made it runs again. */
-export const setAside = (folder: StoreFolder, blob: string): string => {
-  const path = blobPath(folder, blob)
-  if (existsSync(path)) renameSync(path, join(makeFolder(folder.damaged), `${blob}-${Date.now()}`))
-  return path
+/** Sets a damaged file aside, so that nothing takes it for what it was: what made it runs again. */
+export const setAside = (folder: StoreFolder, path: string): void => {
+  if (existsSync(path)) renameSync(path, join(makeFolder(folder.damaged), `${basename(path)}-${Date.now()}`))
 }
 
 /** Blobs first, and the record last and exclusively: whoever finds the record finds all of it. */
 export const commit = (folder: StoreFolder, attempt: string, record: ActionRecord): Committed => {
   keepBlobs(folder, attempt, Object.values(record.outputs))
-  makeFolder(folder.ac)
+  makeDurableFolder(folder.ac)
   const path = recordPath(folder, record.key)
   if (createFile(path, recordText(record)) === "created") {
     putOnShelf(folder, record)
@@ -81,7 +56,6 @@ export const commit = (folder: StoreFolder, attempt: string, record: ActionRecor
     return { how: "created", record }
   }
   if (sameContent(first, record)) return { how: "equal", record: first }
-  mkdirSync(folder.drift, { recursive: true })
-  createFile(join(folder.drift, `${record.key}-${Date.now()}.json`), recordText(record))
+  createFile(join(makeFolder(folder.drift), `${record.key}-${Date.now()}.json`), recordText(record))
   return { how: "drifted", record: first }
 }

@@ -1,5 +1,17 @@
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, unlinkSync, writeFileSync } from "node:fs"
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { dirname } from "node:path"
+import { unseal } from "@hone/core/Sealed"
+import { ownerTag } from "./Alive.ts"
 
 /** Makes the names in a folder durable: a rename is only safe once its folder is. */
 export const syncFolder = (path: string): void => {
@@ -11,24 +23,50 @@ export const syncFolder = (path: string): void => {
   }
 }
 
+/** Makes a folder whose name survives a power cut: each name that was new is synced in the folder above it. */
+export const makeDurableFolder = (path: string): string => {
+  const first = mkdirSync(path, { recursive: true })
+  if (first === undefined) return path
+  for (let made = path; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
+  return path
+}
+
+/** Never fails: what stays is removed by a later run, see `sweepScratch`. */
+export const remove = (path: string): void => {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    // See above.
+  }
+}
+
+/** Nothing of the file stays where the disk refuses. */
 const writeSynced = (path: string, text: string): void => {
   const fd = openSync(path, "wx", 0o644)
   try {
     writeFileSync(fd, text)
     fsyncSync(fd)
+  } catch (error) {
+    remove(path)
+    throw error
   } finally {
     closeSync(fd)
   }
 }
 
 let serial = 0
-const besides = (path: string) => `${path}.${process.pid}.${serial++}.tmp`
+const besides = (path: string) => `${path}.${ownerTag}.${serial++}.tmp`
 
 /** Replaces a file as a whole: a reader sees the old text or the new, never a part. */
 export const replaceFile = (path: string, text: string): void => {
   const tmp = besides(path)
   writeSynced(tmp, text)
-  renameSync(tmp, path)
+  try {
+    renameSync(tmp, path)
+  } catch (error) {
+    remove(tmp)
+    throw error
+  }
   syncFolder(dirname(path))
 }
 
@@ -42,8 +80,17 @@ export const createFile = (path: string, text: string): "created" | "exists" => 
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists"
     throw error
   } finally {
-    unlinkSync(tmp)
+    remove(tmp)
   }
   syncFolder(dirname(path))
   return "created"
+}
+
+/** The value of a sealed file; undefined where it is absent, cannot be read, or its checksum does not hold. */
+export const readSealed = <T>(name: string, path: string): T | undefined => {
+  try {
+    return unseal<T>(name, readFileSync(path, "utf8"))
+  } catch {
+    return undefined
+  }
 }

@@ -15,6 +15,10 @@ export interface StoreFolder {
   readonly last: string
   readonly memo: string
   readonly drift: string
+  /** What may not be collected. */
+  readonly pins: string
+  /** What runs that are under way use. */
+  readonly live: string
   /** Blobs whose bytes were not theirs any more. */
   readonly damaged: string
 }
@@ -43,6 +47,8 @@ export const storeFolder = (home: string): StoreFolder => {
     last: at("last"),
     memo: at("memo"),
     drift: at("drift"),
+    pins: at("pins"),
+    live: at("live"),
     damaged: at("damaged")
   }
 }

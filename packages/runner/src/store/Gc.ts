@@ -3,8 +3,12 @@ import { join } from "node:path"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { StoreFolder } from "./Folder.ts"
 import { recordPath } from "./Folder.ts"
-import { takeFromShelf } from "./Shelf.ts"
+import { inUseNow } from "./Live.ts"
+import type { Pin } from "./Pins.ts"
+import { readPins } from "./Pins.ts"
+import type { StoredBlob } from "./Scan.ts"
 import { allBlobs, allRecords, blobsOf, keysInUse, trajectories } from "./Scan.ts"
+import { takeFromShelf } from "./Shelf.ts"
 
 /** A result that no pipeline file used when it last ran, with what it takes and what it would cost to have it again. */
 export interface Garbage {
@@ -17,10 +21,13 @@ export interface Garbage {
 export interface GcPlan {
   readonly results: ReadonlyArray<Garbage>
   /** Blobs that no record names: of attempts that were never recorded. */
-  readonly orphans: ReadonlyArray<{ readonly path: string; readonly bytes: number }>
+  readonly orphans: ReadonlyArray<StoredBlob>
   /** Checkpoints of trainings that are finished, or whose pipeline has moved on. */
   readonly checkpoints: ReadonlyArray<{ readonly path: string; readonly bytes: number }>
   readonly kept: { readonly results: number; readonly bytes: number }
+  readonly pins: ReadonlyArray<Pin>
+  /** Files that say what is in use, and are damaged: as long as there are any, nobody knows what may go. */
+  readonly unknown: ReadonlyArray<string>
 }
 
 const settledMillis = 10 * 60 * 1000
@@ -30,15 +37,21 @@ const abandonedMillis = 7 * 24 * 3600 * 1000
 const sum = (items: ReadonlyArray<{ readonly bytes: number }>) => items.reduce((total, { bytes }) => total + bytes, 0)
 
 /**
- * What can go: results that no file used in its last run, oldest and cheapest first. What a running process is making or has just made is
- * younger than ten minutes, or leased, and stays; should it still reach for something that went, it makes it again.
+ * What can go: results that no file used in its last run and nobody pinned, oldest and cheapest first. What runs that are under way use,
+ * hold a lease for or have just made stays, with all files that no record names yet; should a run still reach for something that went, it
+ * makes it again.
  */
 export const planGc = (folder: StoreFolder, now: number): GcPlan => {
-  const inUse = keysInUse(folder)
+  const last = keysInUse(folder)
+  const live = inUseNow(folder)
+  const pins = readPins(folder)
+  const pinned = new Set(pins.flatMap(({ pin }) => pin?.keys ?? []))
   const isLeased = (key: string) => existsSync(join(folder.root, "leases", key))
   const isYoung = (record: ActionRecord) => now - Date.parse(record.finished_at) < settledMillis
+  const isUsed = (record: ActionRecord) =>
+    last.keys.has(record.key) || pinned.has(record.key) || live.names.has(record.key) || isLeased(record.key)
   const records = allRecords(folder)
-  const kept = records.filter((record) => inUse.has(record.key) || isLeased(record.key) || isYoung(record))
+  const kept = records.filter((record) => isUsed(record) || isYoung(record))
   const staying = new Set(kept)
   const going = records.filter((record) => !staying.has(record))
   const needed = new Set(kept.flatMap(blobsOf))
@@ -64,37 +77,52 @@ export const planGc = (folder: StoreFolder, now: number): GcPlan => {
   const named = new Set(records.flatMap(blobsOf))
   const orphans = [...sizes.values()].filter(
     // A run that is under way has files whose record is still to come, or never comes.
-    ({ blob, written_at }) => !named.has(blob) && now - written_at > settledMillis
+    ({ blob, written_at }) => !live.isAny && !named.has(blob) && now - written_at > settledMillis
   )
-  const live = new Set(kept.flatMap((record) => record.trajectory ?? []))
-  const checkpoints = trajectories(folder).filter(({ name, written_at }) =>
-    live.has(name) ? false : records.some((record) => record.trajectory === name) || now - written_at > abandonedMillis
+  const keptTrajectories = new Set(kept.flatMap((record) => record.trajectory ?? []))
+  const checkpoints = trajectories(folder).filter(
+    ({ name, written_at }) =>
+      !live.isAny &&
+      !keptTrajectories.has(name) &&
+      (records.some((record) => record.trajectory === name) || now - written_at > abandonedMillis)
   )
   return {
     results,
     orphans,
     checkpoints,
-    kept: { results: kept.length, bytes: sum([...sizes.values()]) - sum(results) - sum(orphans) }
+    kept: { results: kept.length, bytes: sum([...sizes.values()]) - sum(results) - sum(orphans) },
+    pins: pins.flatMap(({ pin }) => pin ?? []),
+    unknown: [...last.damaged, ...pins.flatMap(({ path, pin }) => (pin === undefined ? [path] : []))]
   }
 }
 
-/** Carries a plan out: records first, so that nothing new comes to hang on what goes; then the blobs that no record names. */
-export const collect = (folder: StoreFolder, gc: GcPlan): number => {
-  let freed = 0
+/** What of a plan can still go: a run may have begun since it was made. */
+const stillTrue = (before: GcPlan, now: GcPlan): GcPlan => {
+  const keys = new Set(now.results.map(({ record }) => record.key))
+  const paths = new Set([...now.orphans, ...now.checkpoints].map(({ path }) => path))
+  return {
+    ...now,
+    results: before.results.filter(({ record }) => keys.has(record.key)),
+    orphans: before.orphans.filter(({ path }) => paths.has(path)),
+    checkpoints: before.checkpoints.filter(({ path }) => paths.has(path))
+  }
+}
+
+/**
+ * Carries a plan out, or what is left of it: records first, so that nothing new comes to hang on what goes; then the blobs that no record
+ * names. Gives the bytes freed.
+ */
+export const collect = (folder: StoreFolder, plan: GcPlan, now: number): number => {
+  const gc = stillTrue(plan, planGc(folder, now))
   for (const { record } of gc.results) {
     rmSync(recordPath(folder, record.key), { force: true })
     takeFromShelf(folder, record)
   }
   const named = new Set(allRecords(folder).flatMap(blobsOf))
+  const going = new Set([...gc.results.flatMap(({ record }) => blobsOf(record)), ...gc.orphans.map(({ blob }) => blob)])
+  let freed = 0
   for (const { blob, bytes, path } of allBlobs(folder)) {
-    if (
-      named.has(blob) ||
-      !(
-        gc.orphans.some((orphan) => orphan.path === path) ||
-        gc.results.some(({ record }) => blobsOf(record).includes(blob))
-      )
-    )
-      continue
+    if (named.has(blob) || !going.has(blob)) continue
     rmSync(path, { force: true })
     freed += bytes
   }

@@ -4,8 +4,10 @@ import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, Schedule } from "effect"
 import { isAlive } from "./Alive.ts"
+import { remove } from "./Files.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
+import { namesIn } from "./Scan.ts"
 
 const heartbeatMillis = 2000
 const pollMillis = 200
@@ -30,14 +32,30 @@ const read = (path: string): { readonly holder: Holder | undefined; readonly bea
 }
 
 const create = (folder: string, key: string, holder: Holder): "created" | "held" | "impossible" => {
+  let fd: number
   try {
-    const fd = openSync(join(makeFolder(folder), key), "wx", 0o644)
-    writeSync(fd, JSON.stringify(holder))
-    closeSync(fd)
-    return "created"
+    fd = openSync(join(makeFolder(folder), key), "wx", 0o644)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EEXIST" ? "held" : "impossible"
   }
+  try {
+    writeSync(fd, JSON.stringify(holder))
+    return "created"
+  } catch {
+    remove(join(folder, key)) // a lease without a holder would be waited for
+    return "impossible"
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const isGone = (holder: Holder | undefined): boolean =>
+  holder !== undefined && holder.host === hostname() && holder.pid !== process.pid && !isAlive(holder.pid)
+
+/** Removes the leases that ended processes of this machine could not give back. */
+export const sweepLeases = (folder: StoreFolder): void => {
+  const leases = join(folder.root, "leases")
+  for (const name of namesIn(leases)) if (isGone(read(join(leases, name))?.holder)) takeAway(join(leases, name))
 }
 
 /** Takes a lease away from a holder that is gone. Only one of several waiters succeeds in the rename. */
@@ -94,7 +112,7 @@ export const withLease = <A, E, R, R2>(
           () => Effect.flatMap(options.look, (made) => (made === undefined ? options.make : Effect.succeed(made))),
           () =>
             Effect.sync(() => {
-              if (read(path)?.holder?.token === me.token) rmSync(path, { force: true })
+              if (read(path)?.holder?.token === me.token) remove(path)
             })
         )
       }
@@ -103,8 +121,7 @@ export const withLease = <A, E, R, R2>(
       const lease = read(path)
       if (lease === undefined) continue
       if (lease.beat !== seen) [seen, since] = [lease.beat, performance.now()]
-      const isGone = lease.holder?.host === me.host && !isAlive(lease.holder.pid)
-      if (isGone || performance.now() - since > staleMillis) {
+      if (isGone(lease.holder) || performance.now() - since > staleMillis) {
         takeAway(path)
         continue
       }

@@ -1,17 +1,10 @@
 import { readFileSync, statSync } from "node:fs"
-import { sha256 } from "@hone/core/Canonical"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
+import { seal, unseal } from "@hone/core/Sealed"
 import type { StoreFolder } from "./Folder.ts"
 import { blobPath, recordPath } from "./Folder.ts"
 
-/** A record file: the record and the SHA-256 of its JSON text, so that a torn or edited one is no hit. */
-interface RecordFile {
-  readonly checksum: string
-  readonly record: ActionRecord
-}
-
-export const recordText = (record: ActionRecord): string =>
-  `${JSON.stringify({ checksum: sha256(JSON.stringify(record)), record } satisfies RecordFile)}\n`
+export const recordText = (record: ActionRecord): string => seal("record", record)
 
 /** The record under a key, if there is one whose checksum holds. */
 export const readRecord = (folder: StoreFolder, key: string): ActionRecord | undefined => {
@@ -24,12 +17,8 @@ export const readRecord = (folder: StoreFolder, key: string): ActionRecord | und
   } catch {
     return undefined
   }
-  try {
-    const { checksum, record } = JSON.parse(text) as RecordFile
-    return record.key === key && sha256(JSON.stringify(record)) === checksum ? record : undefined
-  } catch {
-    return undefined
-  }
+  const record = unseal<ActionRecord>("record", text)
+  return record?.key === key ? record : undefined
 }
 
 const hasBlob = (folder: StoreFolder, blob: string, bytes: number | undefined): boolean => {
@@ -37,9 +26,22 @@ const hasBlob = (folder: StoreFolder, blob: string, bytes: number | undefined): 
   return stat !== undefined && (bytes === undefined || stat.size === bytes)
 }
 
+/** The blobs that a record names, with their lengths where it says them. */
+const namedBlobs = (record: ActionRecord) =>
+  Object.values(record.outputs).flatMap(({ blob, bytes, links }) => [
+    { blob, bytes },
+    ...links.map((link) => ({ blob: link, bytes: undefined }))
+  ])
+
 /** A record counts only with every blob that it names, at its full length. */
 export const isWhole = (folder: StoreFolder, record: ActionRecord): boolean =>
-  Object.values(record.outputs).every(
-    (output) =>
-      hasBlob(folder, output.blob, output.bytes) && output.links.every((blob) => hasBlob(folder, blob, undefined))
-  )
+  namedBlobs(record).every(({ blob, bytes }) => hasBlob(folder, blob, bytes))
+
+/** The files for which the record that lies under a key is no hit: itself, or what it names. Empty where there is none. */
+export const damageOf = (folder: StoreFolder, key: string): ReadonlyArray<string> => {
+  const path = recordPath(folder, key)
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return []
+  const record = readRecord(folder, key)
+  if (record === undefined) return [path]
+  return namedBlobs(record).flatMap(({ blob, bytes }) => (hasBlob(folder, blob, bytes) ? [] : [blobPath(folder, blob)]))
+}

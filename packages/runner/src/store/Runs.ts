@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join, relative, resolve } from "node:path"
 import { fingerprint } from "@hone/core/Canonical"
 import type { RunRecord } from "@hone/core/record/RunRecord"
 import type { LastKeys } from "@hone/core/Services"
-import { replaceFile } from "./Files.ts"
+import { readSealed, replaceFile } from "./Files.ts"
+import { seal } from "@hone/core/Sealed"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
 
@@ -12,21 +13,13 @@ export const fileInHome = (folder: StoreFolder, file: string): string => relativ
 const lastPath = (folder: StoreFolder, file: string) =>
   join(folder.last, `${fingerprint("hone-last/1", fileInHome(folder, file)).slice(0, 24)}.json`)
 
-const readJson = <T>(path: string): T | undefined => {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as T
-  } catch {
-    return undefined
-  }
-}
-
 /** The keys of the last run of this file, by step and stage; empty before the first. */
 export const readLastKeys = (folder: StoreFolder, file: string): LastKeys =>
-  readJson<LastKeys>(lastPath(folder, file)) ?? {}
+  readSealed<LastKeys>("last", lastPath(folder, file)) ?? {}
 
 export const writeRun = (folder: StoreFolder, run: RunRecord): void => {
   makeFolder(folder.runs)
-  replaceFile(join(folder.runs, `${run.id}.json`), `${JSON.stringify(run)}\n`)
+  replaceFile(join(folder.runs, `${run.id}.json`), seal("run", run))
 }
 
 /** Remembers the keys of this run; stages that did not come to a key keep the ones they had. */
@@ -34,10 +27,9 @@ export const writeLastKeys = (folder: StoreFolder, file: string, keys: LastKeys)
   const before = readLastKeys(folder, file)
   const merged = { ...before }
   for (const [step, stages] of Object.entries(keys)) merged[step] = { ...before[step], ...stages }
-  const text = `${JSON.stringify(merged)}\n`
-  if (text === `${JSON.stringify(before)}\n`) return
+  if (JSON.stringify(merged) === JSON.stringify(before)) return
   makeFolder(folder.last)
-  replaceFile(lastPath(folder, file), text)
+  replaceFile(lastPath(folder, file), seal("last", merged))
 }
 
 /** All runs, newest first. */
@@ -48,6 +40,6 @@ export const readRuns = (folder: StoreFolder): ReadonlyArray<RunRecord> => {
   } catch {
     return []
   }
-  const runs = names.flatMap((name) => readJson<RunRecord>(join(folder.runs, name)) ?? [])
+  const runs = names.flatMap((name) => readSealed<RunRecord>("run", join(folder.runs, name)) ?? [])
   return runs.sort((a, b) => (a.started_at < b.started_at ? 1 : -1))
 }

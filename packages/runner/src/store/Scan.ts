@@ -1,11 +1,13 @@
-import { readdirSync, readFileSync, statSync } from "node:fs"
+import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { LastKeys } from "@hone/core/Services"
+import { readSealed } from "./Files.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { readRecord } from "./Records.ts"
 
-const namesIn = (path: string): ReadonlyArray<string> => {
+/** What a folder holds; nothing where there is none. */
+export const namesIn = (path: string): ReadonlyArray<string> => {
   try {
     return readdirSync(path)
   } catch {
@@ -41,18 +43,20 @@ export const allBlobs = (folder: StoreFolder): ReadonlyArray<StoredBlob> =>
 export const blobsOf = (record: ActionRecord): ReadonlyArray<string> =>
   Object.values(record.outputs).flatMap((output) => [output.blob, ...output.links])
 
-/** Keys that some pipeline file used when it last ran: what a plan of it would hit. */
-export const keysInUse = (folder: StoreFolder): ReadonlySet<string> => {
+/**
+ * Keys that some pipeline file used when it last ran: what a plan of it would hit. `damaged` are the files that cannot say it any more;
+ * the next run of their pipeline writes them anew.
+ */
+export const keysInUse = (folder: StoreFolder) => {
   const keys = new Set<string>()
-  for (const name of namesIn(folder.last)) {
-    try {
-      const last = JSON.parse(readFileSync(join(folder.last, name), "utf8")) as LastKeys
-      for (const stages of Object.values(last)) for (const key of Object.values(stages)) keys.add(key)
-    } catch {
-      // A view: it is written anew by the next run.
-    }
+  const damaged: Array<string> = []
+  for (const name of namesIn(folder.last).filter((name) => name.endsWith(".json"))) {
+    const path = join(folder.last, name)
+    const last = readSealed<LastKeys>("last", path)
+    if (last === undefined) damaged.push(path)
+    else for (const stages of Object.values(last)) for (const key of Object.values(stages)) keys.add(key)
   }
-  return keys
+  return { keys, damaged }
 }
 
 export interface Trajectory {

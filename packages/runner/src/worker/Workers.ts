@@ -66,6 +66,17 @@ const died = (code: number | null, signal: string | null, tail: ReadonlyArray<st
     stack: null
   })
 
+/** The system gave no process, no pipe, or took the pipe away. */
+const notStarted = (error: Error) =>
+  new StageFailed({
+    code: "system_error",
+    message: `the system refused a worker process: ${error.message}`,
+    hint: "too many processes or files may be open (ulimit -u, ulimit -n): mend that and run again",
+    row_ids: [],
+    blob: null,
+    stack: null
+  })
+
 const living = new Set<ChildProcess>()
 
 /** KILL to every worker at once, for a user who will not wait. */
@@ -142,12 +153,14 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
           const settle = (result: Effect.Effect<Done, StageFailed>, reuse: boolean) => {
             child.off("message", onMessage)
             child.off("exit", onExit)
+            child.off("error", onError)
             held.line = () => {}
             if (reuse) idle.push(held)
             resume(result)
           }
           const onExit = (code: number | null, signal: string | null) =>
             settle(Effect.fail(died(code, signal, tail)), false)
+          const onError = (error: Error) => settle(Effect.fail(notStarted(error)), false)
           const onMessage = (raw: unknown) => {
             const decoded = decodeMessage(raw)
             if (Result.isFailure(decoded)) return
@@ -163,10 +176,12 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
           }
           child.on("message", onMessage)
           child.on("exit", onExit)
+          child.on("error", onError)
           child.send(request)
           return Effect.promise(() => {
             child.off("message", onMessage)
             child.off("exit", onExit)
+            child.off("error", onError)
             return end(child)
           })
         })

@@ -7,15 +7,15 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeFileSync
 } from "node:fs"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { binary, utf8 } from "../arrow/columns.ts"
 import { binaries, readTable, strings } from "../arrow/reader.ts"
 import { TableWriter } from "../arrow/writer.ts"
+import { readStateFile, sealState, stateName, type StateFile } from "./checkpointState.ts"
 import type { HistoryRow } from "./history.ts"
 
 /** Everything that a training hangs on between two optimizer steps. Orders and dropout are functions of the step: no generator. */
@@ -28,16 +28,6 @@ export interface TrainingState {
   readonly optimizer: ReadonlyMap<string, Float32Array>
   /** The weights of the best evaluation so far; null before the first. */
   readonly best: ReadonlyMap<string, Float32Array> | null
-}
-
-/** SHA-256 of each file of a checkpoint. */
-interface StateFile {
-  readonly version: 1
-  readonly optimizer_step: number
-  readonly history: ReadonlyArray<HistoryRow>
-  readonly weights: string
-  readonly optimizer: string
-  readonly best: string | null
 }
 
 const folderName = (step: number): string => `step-${String(step).padStart(9, "0")}`
@@ -65,14 +55,15 @@ export const writeCheckpoint = (folder: string, state: TrainingState): void => {
   const best = writeBest(beside, state, weights)
   const file: StateFile = {
     version: 1,
+    trajectory: basename(folder),
     optimizer_step: state.optimizer_step,
     history: state.history,
     weights,
     optimizer,
     best
   }
-  writeFileSync(join(beside, "state.json"), JSON.stringify(file))
-  sync(join(beside, "state.json"))
+  writeFileSync(join(beside, stateName), sealState(file))
+  sync(join(beside, stateName))
   sync(beside)
   const target = join(folder, folderName(state.optimizer_step))
   rmSync(target, { recursive: true, force: true })
@@ -102,20 +93,31 @@ const isOther = (pid: number): boolean => {
   }
 }
 
-/** The latest whole checkpoint at or before `last`; undefined where there is none. One whose bytes are damaged is passed over. */
-export const readCheckpoint = (folder: string, last: number): TrainingState | undefined => {
+/**
+ * The latest whole checkpoint at or before `last`; undefined where there is none. One whose bytes are damaged is passed over, and
+ * `onDamage` is told its folder.
+ */
+export const readCheckpoint = (
+  folder: string,
+  last: number,
+  onDamage: (folder: string) => void = () => {}
+): TrainingState | undefined => {
   for (const step of stepsIn(folder)
     .filter((step) => step <= last)
     .reverse()) {
-    const state = readState(join(folder, folderName(step)))
+    const place = join(folder, folderName(step))
+    const state = readState(place)
     if (state !== undefined) return state
+    onDamage(place)
   }
   return undefined
 }
 
 const readState = (folder: string): TrainingState | undefined => {
+  const file = readStateFile(folder)
+  if (file?.trajectory !== basename(dirname(folder)) || folderName(file.optimizer_step) !== basename(folder))
+    return undefined
   try {
-    const file = JSON.parse(readFileSync(join(folder, "state.json"), "utf8")) as StateFile
     return {
       optimizer_step: file.optimizer_step,
       history: file.history,

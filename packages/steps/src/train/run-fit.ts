@@ -33,7 +33,10 @@ export const run = Effect.fn("train.fit")(function* (context: StageContext) {
       engine_seconds: engine.seconds(),
       wall_seconds: (performance.now() - started) / 1000
     },
-    warnings: prepared.warnings
+    warnings: [
+      ...prepared.warnings,
+      ...done.damaged.map((place) => `a checkpoint was damaged and is passed over: ${place}`)
+    ]
   }
   return result
 })
@@ -44,13 +47,19 @@ interface Done {
   readonly stopped: string
   readonly weights: ReadonlyMap<string, Float32Array>
   readonly resumedAt: number
+  /** Folders of checkpoints that could not be gone on from. */
+  readonly damaged: ReadonlyArray<string>
   readonly steps: number
 }
 
 /** The phases from the last checkpoint on, each in a session of its own, which starts from the state that the one before left. */
 const inPhases = Effect.fnUntraced(function* (context: StageContext, engine: TimedEngine, prepared: Prepared) {
   const { phases, plan } = prepared
-  const resumed = context.checkpoints === undefined ? undefined : readCheckpoint(context.checkpoints, plan.totalSteps)
+  const damaged: Array<string> = []
+  const resumed =
+    context.checkpoints === undefined
+      ? undefined
+      : readCheckpoint(context.checkpoints, plan.totalSteps, (place) => damaged.push(place))
   const resumedAt = resumed?.optimizer_step ?? 0
   let state = resumed
   for (const [at, phase] of phases.entries()) {
@@ -58,7 +67,7 @@ const inPhases = Effect.fnUntraced(function* (context: StageContext, engine: Tim
     if (resumedAt >= until && at + 1 < phases.length) continue
     if (phase.begins !== "") context.log(`after optimizer step ${phase.from}: ${phase.begins} trains too`)
     const ended = yield* Effect.scoped(inPhase({ context, engine, prepared, program: phase.program(), until, state }))
-    if (ended.done !== undefined) return { ...ended.done, resumedAt }
+    if (ended.done !== undefined) return { ...ended.done, resumedAt, damaged }
     state = ended.state
   }
   throw new Error("the last phase of a training ended without a reason")
@@ -82,7 +91,7 @@ const inPhase = Effect.fnUntraced(function* ({ context, engine, prepared, progra
   if (state !== undefined) yield* Effect.promise(() => trainer.resume(state))
   const stopped = yield* fit({ trainer, params, plan, validation, context, until })
   if (stopped === undefined) return { done: undefined, state: yield* Effect.promise(() => trainer.state()) }
-  const done: Omit<Done, "resumedAt"> = {
+  const done: Omit<Done, "resumedAt" | "damaged"> = {
     history: trainer.history,
     evaluations: trainer.evaluations,
     stopped,

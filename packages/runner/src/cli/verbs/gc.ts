@@ -4,6 +4,7 @@ import type { GcPlan } from "../../store/Gc.ts"
 import { collect, planGc } from "../../store/Gc.ts"
 import * as Flags from "../Flags.ts"
 import { bytes, duration, paint, print, printJson, table } from "../Output.ts"
+import { refuse } from "../StepResult.ts"
 import { storeOf } from "./verify.ts"
 
 const shown = 12
@@ -26,12 +27,19 @@ const render = (gc: GcPlan): string => {
   if (gc.orphans.length > 0) out.push(`${gc.orphans.length} files that no record names, ${bytes(sum(gc.orphans))}`)
   if (gc.checkpoints.length > 0)
     out.push(`checkpoints of ${gc.checkpoints.length} trainings, ${bytes(sum(gc.checkpoints))}`)
+  for (const line of pinLines(gc)) out.push(line)
   const cost = gc.results.reduce((seconds, item) => seconds + item.seconds, 0)
   out.push(
     `frees ${bytes(total(gc))}; to make it all again would take ${duration(cost)}. Stays: ${gc.kept.results} results, ${bytes(gc.kept.bytes)}`
   )
   return out.join("\n")
 }
+
+const pinLines = (gc: GcPlan): ReadonlyArray<string> =>
+  gc.pins.map(
+    ({ file, keys, pinned_at, sets, step }) =>
+      `pinned: ${[file, step, ...sets.map((set) => `--set ${set}`)].filter((part) => part !== undefined).join(" ")} (${keys.length} results, since ${pinned_at.slice(0, 10)})`
+  )
 
 const json = (gc: GcPlan) => ({
   results: gc.results.map(({ bytes: size, record, seconds }) => ({
@@ -42,6 +50,7 @@ const json = (gc: GcPlan) => ({
   })),
   orphans: gc.orphans.map(({ bytes: size, path }) => ({ path, bytes: size })),
   checkpoints: gc.checkpoints.map(({ bytes: size, path }) => ({ path, bytes: size })),
+  pins: gc.pins,
   bytes: total(gc),
   kept: gc.kept
 })
@@ -59,11 +68,19 @@ export const gcVerb = Command.make(
   Effect.fn("hone gc")(function* ({ file, json: asJson, yes }) {
     const folder = storeOf(file._tag === "Some" ? file.value : undefined)
     const gc = planGc(folder, yield* Clock.currentTimeMillis)
+    if (gc.unknown.length > 0) {
+      const hint = "run its pipeline again, or pin again; or delete the file, if what it kept may go"
+      return yield* refuse(
+        1,
+        { message: `nobody knows what may go: damaged is ${gc.unknown.join(", ")}`, hint },
+        asJson
+      )
+    }
     if (asJson) printJson(json(gc))
     else
       print(
         total(gc) === 0 && gc.results.length === 0
-          ? "nothing to free: every result was used when its pipeline last ran"
+          ? ["nothing to free: every result was used when its pipeline last ran", ...pinLines(gc)].join("\n")
           : render(gc)
       )
     if (total(gc) === 0 && gc.results.length === 0) return
@@ -74,7 +91,7 @@ export const gcVerb = Command.make(
         process.stdout.isTTY &&
         (yield* Prompt.run(Prompt.Confirm({ message: "delete them?", initial: false }))))
     if (!go) return asJson ? undefined : print("nothing was deleted; --yes deletes without asking")
-    const freed = collect(folder, gc)
+    const freed = collect(folder, gc, yield* Clock.currentTimeMillis)
     if (!asJson) print(`freed ${bytes(freed)}`)
   })
 ).pipe(

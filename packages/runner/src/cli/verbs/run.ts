@@ -10,7 +10,7 @@ import { Clock, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { runSteps } from "../../schedule/Run.ts"
 import { profileName } from "../../schedule/StageRun.ts"
-import { sweepAttempts } from "../../store/Commit.ts"
+import { sweepScratch } from "../../store/Attempts.ts"
 import { makeFolder } from "../../store/Folder.ts"
 import { fileInHome, writeLastKeys, writeRun } from "../../store/Runs.ts"
 import * as Workers from "../../worker/Workers.ts"
@@ -109,7 +109,7 @@ const execute = Effect.fn("execute")(function* (
     if (at < 0) steps.push(step)
     else if (steps[at]!.outcome !== "ran") steps[at] = step
   }
-  const pass = Effect.fnUntraced(function* (now: Plan) {
+  const pass = Effect.fnUntraced(function* (now: Plan, told: Set<string>) {
     const cores = availableParallelism()
     const { damaged } = yield* runSteps({
       prepared,
@@ -119,6 +119,7 @@ const execute = Effect.fn("execute")(function* (
       cores,
       profiles: options.profiles,
       show: emit,
+      told,
       ended
     })
     return damaged
@@ -130,15 +131,18 @@ const execute = Effect.fn("execute")(function* (
       emit({ event: "step", name: step.name, outcome: "hit", reason: step.reason, seconds: 0, counts: {} })
     }
   } else {
-    sweepAttempts(folder)
+    sweepScratch(folder)
+    const told = new Set<string>()
     yield* Effect.gen(function* () {
       let now = planned
       // Each pass sets at least one damaged file aside, so this ends.
-      while ((yield* pass(now)).size > 0) now = yield* plan(prepared, last)
+      while ((yield* pass(now, told)).size > 0) now = yield* plan(prepared, last)
     }).pipe(
       Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
       Effect.scoped,
       Effect.catchTag("EngineMissing", Effect.die), // loading the plan has met it already
+      // A run that was waited for may have been killed.
+      Effect.ensuring(Effect.sync(() => sweepScratch(folder))),
       Effect.onInterrupt(() =>
         Effect.map(elapsed, (seconds) => {
           remember("interrupted", seconds)

@@ -7,12 +7,13 @@ import { verify } from "../../store/Verify.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
 import { paint, print, printJson } from "../Output.ts"
-import { basename } from "node:path"
 
 const words = {
   record: "its text is not what was written",
   blob: "its bytes are not those of its name",
-  missing: "it is gone"
+  missing: "it is gone",
+  note: "its text is not what was written (no result hangs on it)",
+  checkpoint: "it is not what was written (a training that goes on passes it over)"
 } as const
 
 /** A pipeline file, or the folder where the command stands. */
@@ -30,7 +31,7 @@ export const verifyVerb = Command.make(
   Effect.fn("hone verify")(function* ({ file, json }) {
     const folder = storeOf(file._tag === "Some" ? file.value : undefined)
     const damage = yield* Effect.sync(() => verify(folder))
-    for (const { path, what } of damage) if (what === "blob") setAside(folder, basename(path))
+    for (const { path, what } of damage) if (what === "blob") setAside(folder, path)
     if (json) printJson({ damage })
     else if (damage.length === 0) print("every record and every file is what it was when it was written")
     else {
