@@ -84,29 +84,6 @@ describe("two processes on one store", () => {
   })
 })
 
-describe("gc", () => {
-  it("frees what no file used in its last run, and nothing else", async () => {
-    await place.run("small.yaml", "--set", "parts.test=0.25")
-    const old = recordOf(place, "split")
-    await place.run("small.yaml")
-    // Results younger than ten minutes stay whatever they are.
-    expect((await place.hone("gc", "--yes")).stdout).toContain("nothing to free")
-    forge(old.path, { ...old.record, finished_at: "2020-01-01T00:00:00.000Z" })
-    const before = filesIn(place, "cas").length
-    const dry = await place.hone("gc")
-    expect(dry.stdout).toContain("nothing was deleted")
-    expect(filesIn(place, "cas")).toHaveLength(before)
-    expect((await place.hone("gc", "--yes")).stdout).toContain("freed")
-    expect(existsSync(old.path)).toBe(false)
-    expect(readdirSync(join(place.folder, ".hone/shelves/split"))).toHaveLength(1)
-    expect((await place.run("small.yaml")).stages).toEqual([])
-    expect((await place.run("small.yaml", "--set", "parts.test=0.25")).outcomes).toEqual({
-      reviews: "hit",
-      parts: "ran"
-    })
-  })
-})
-
 describe("what happens while a run is under way", () => {
   it("an edit of the pipeline changes nothing in it, and the next plan sees it", async () => {
     const run = start(place, ["run", "small.yaml"], faulty(place, { at: { call: "mkdtempSync" }, then: "stop" }))

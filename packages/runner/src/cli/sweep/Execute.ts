@@ -4,7 +4,7 @@ import { Engine } from "@hone/core/Services"
 import { Clock, Effect, Layer } from "effect"
 import { join } from "node:path"
 import { share } from "../../schedule/Run.ts"
-import { sweepAttempts } from "../../store/Commit.ts"
+import { sweepScratch } from "../../store/Attempts.ts"
 import { writeLastKeys } from "../../store/Runs.ts"
 import type { Machine } from "../../sweep/piece.ts"
 import { sweepJson } from "../../sweep/result.ts"
@@ -40,7 +40,7 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   const shared = yield* share(cores, sweep.search.parallel)
   const machine: Machine = { trials, memo, folder, cores, shared }
   const layers = Layer.provideMerge(sharedEngine(sweep.search.parallel), services)
-  if (mode === "run") sweepAttempts(folder)
+  if (mode === "run") sweepScratch(folder)
   const work = search({ machine, state, log, block, mode, say: (what) => screen.say(what, state) })
   yield* work.pipe(
     Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),

@@ -1,0 +1,105 @@
+import { existsSync, readdirSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { faulty } from "./support/faulty.ts"
+import type { Place } from "./support/hone.ts"
+import { makePlace } from "./support/hone.ts"
+import { signal, start, stoppedIn, until } from "./support/processes.ts"
+import { filesIn, flipped, forge, overwrite, recordOf, recordsIn } from "./support/store.ts"
+
+const pipeline = `name: small
+steps:
+  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
+  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
+`
+
+let place: Place
+beforeEach(() => {
+  place = makePlace()
+  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
+  place.write("r.csv", ["text,label", ...rows].join("\n"))
+  place.write("small.yaml", pipeline)
+})
+afterEach(() => place.remove())
+
+const old = "2020-01-01T00:00:00.000Z"
+
+/** As if every result had been made long ago, and no pipeline file had used it since. */
+const forgetAll = () => {
+  for (const { path, record } of recordsIn(place)) forge(path, { ...record, finished_at: old })
+  rmSync(join(place.folder, ".hone/last"), { recursive: true })
+}
+
+describe("gc", () => {
+  it("frees what no file used in its last run, and nothing else", async () => {
+    await place.run("small.yaml", "--set", "parts.test=0.25")
+    const unused = recordOf(place, "split")
+    await place.run("small.yaml")
+    // Results younger than ten minutes stay whatever they are.
+    expect((await place.hone("gc", "--yes")).stdout).toContain("nothing to free")
+    forge(unused.path, { ...unused.record, finished_at: old })
+    const before = filesIn(place, "cas").length
+    const dry = await place.hone("gc")
+    expect(dry.stdout).toContain("nothing was deleted")
+    expect(filesIn(place, "cas")).toHaveLength(before)
+    expect((await place.hone("gc", "--yes")).stdout).toContain("freed")
+    expect(existsSync(unused.path)).toBe(false)
+    expect(readdirSync(join(place.folder, ".hone/shelves/split"))).toHaveLength(1)
+    expect((await place.run("small.yaml")).stages).toEqual([])
+    expect((await place.run("small.yaml", "--set", "parts.test=0.25")).outcomes).toEqual({
+      reviews: "hit",
+      parts: "ran"
+    })
+  })
+
+  it("leaves what is pinned, with all that it was made from, until it is unpinned", async () => {
+    const pinned = ["small.yaml", "parts", "--set", "parts.test=0.25"]
+    expect((await place.hone("pin", ...pinned)).stderr).toContain("there is no result to pin of `reviews`, `parts`")
+    await place.run("small.yaml", "--set", "parts.test=0.25")
+    expect((await place.hone("pin", ...pinned)).stdout).toContain("pinned 2 results")
+    await place.run("small.yaml")
+    forgetAll()
+    const gc = await place.hone("gc", "--yes")
+    expect(gc.stdout).toContain("pinned: small.yaml parts --set parts.test=0.25 (2 results")
+    expect(gc.stdout).toContain("freed")
+    expect(recordsIn(place)).toHaveLength(2)
+    expect((await place.run("small.yaml", "--set", "parts.test=0.25")).stages).toEqual([])
+    forgetAll()
+    expect((await place.hone("unpin", "small.yaml", "parts")).stdout).toContain("removed 1 pin")
+    expect((await place.hone("gc", "--yes")).stdout).toContain("freed")
+    expect([...recordsIn(place), ...filesIn(place, "cas")]).toEqual([])
+  })
+
+  it("leaves what a run that is under way uses, and not what one used that was killed", async () => {
+    await place.run("small.yaml")
+    const { path } = recordOf(place, "ingest")
+    forgetAll()
+    const stopping = faulty(place, { at: { who: "worker", call: "writeSync" }, then: "stop" })
+    const run = start(place, ["run", "small.yaml", "--set", "parts.test=0.3"], stopping)
+    await until("the worker to stop", () => stoppedIn(place).length > 0)
+    expect((await place.hone("gc", "--yes")).stdout).toContain("freed")
+    expect(existsSync(path)).toBe(true)
+    signal(stoppedIn(place), "SIGCONT")
+    expect((await run.exit).code).toBe(0)
+
+    forgetAll()
+    const killed = start(place, ["run", "small.yaml", "--set", "parts.test=0.4"], stopping)
+    await until("the worker to stop", () => stoppedIn(place).length > 0)
+    signal([killed.pid], "SIGKILL")
+    await killed.exit
+    await place.hone("gc", "--yes")
+    expect(existsSync(path)).toBe(false)
+    signal(stoppedIn(place), "SIGKILL")
+  })
+
+  it("deletes nothing while a file that says what is in use is damaged", async () => {
+    await place.run("small.yaml")
+    const [last] = filesIn(place, "last")
+    overwrite(last!, flipped)
+    const refused = await place.hone("gc", "--yes")
+    expect([refused.code, refused.stderr.includes(last!)]).toEqual([1, true])
+    expect(recordsIn(place)).toHaveLength(2)
+    await place.run("small.yaml")
+    expect((await place.hone("gc", "--yes")).code).toBe(0)
+  })
+})
