@@ -14,7 +14,7 @@ import { faulty } from "./support/faulty.ts"
 import type { Place } from "./support/hone.ts"
 import { makePlace } from "./support/hone.ts"
 import { signal, start, stoppedIn, until } from "./support/processes.ts"
-import { filesIn, flipped, forge, overwrite, pathOfBlob, recordOf, recordsIn } from "./support/store.ts"
+import { flipped, forge, overwrite, pathOfBlob, recordOf, recordsIn } from "./support/store.ts"
 
 const pipeline = `name: small
 steps:
