@@ -89,6 +89,15 @@ export const Numerics = Schema.Struct({
   tf32: Schema.optionalKey(Schema.Boolean)
 })
 
+/** How a process takes GPUs; see `GpuOptions` of nn. */
+export const GpuChoice = Schema.Struct({
+  visible_devices: Schema.optionalKey(Schema.String),
+  memory_fraction: Schema.optionalKey(Schema.Finite),
+  allow_growth: Schema.optionalKey(Schema.Boolean),
+  tf32: Schema.optionalKey(Schema.Boolean)
+})
+export type GpuChoice = typeof GpuChoice.Type
+
 export const EngineChoice = Schema.Struct({
   engine: Schema.Literals(["session", "capi", "wasm", "webgpu", "cpu"]),
   version: Schema.String,
@@ -99,6 +108,7 @@ export const EngineChoice = Schema.Struct({
   numerics: Numerics,
   device: Schema.String,
   threads: Schema.Int,
+  gpu: Schema.optionalKey(GpuChoice),
   /** Where to write what each operation took, but for the ends of the files' names; left out, nothing is timed. */
   profile: Schema.optionalKey(Schema.String)
 })

@@ -8,6 +8,7 @@ export {
   type Session,
   UnknownName
 } from "./engines/Engine.ts"
+export type { GpuOptions } from "./engines/configProto.ts"
 export { type EngineOptions, openEngine } from "./engines/openEngine.ts"
 export type { TensorflowLocation } from "./engines/tensorflowLibrary.ts"
 export type { Feed, Feeds, Program, ProgramFunction, Values } from "./graph/Program.ts"

@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/Graph.ts"
 import type { Feeds, Program, Values } from "../graph/Program.ts"
 import { graphDef, tensorflowType } from "../lower/graphDef.ts"
-import { ProtobufWriter } from "../lower/protobuf.ts"
+import { configProto, type SessionConfig } from "./configProto.ts"
 import {
   bindFeeds,
   type Engine,
@@ -72,19 +72,17 @@ function declare(library: KoffiLibrary) {
 
 type Api = ReturnType<typeof declare>
 
-/** ConfigProto with the number of threads for one operation and among operations. */
-const configProto = (threads: number): Uint8Array => new ProtobufWriter().int(2, threads).int(5, threads).finish()
-
 /**
  * TensorFlow sessions through its C API: the same bytes and numbers as `session`, no compiler needed, and a run leaves the thread free.
  */
-export async function capiEngine(location: TensorflowLocation, threads?: number): Promise<Engine> {
-  const { koffi, library } = await loadTensorflow("capi", location, threads)
+export async function capiEngine(location: TensorflowLocation, settings: SessionConfig = {}): Promise<Engine> {
+  const { koffi, library } = await loadTensorflow("capi", location, settings)
   const api = declare(library)
+  const config = configProto(settings)
   return {
     name: "capi",
-    numerics: tensorflowNumerics(library),
-    open: async (program) => new CapiSession(api, koffi, program, threads)
+    numerics: tensorflowNumerics(library, config),
+    open: async (program) => new CapiSession(api, koffi, program, config)
   }
 }
 
@@ -97,7 +95,7 @@ class CapiSession implements Session {
   readonly #session: Pointer
   readonly #addresses = new Map<string, bigint>()
 
-  constructor(api: Api, koffi: Koffi, program: Program, threads: number | undefined) {
+  constructor(api: Api, koffi: Koffi, program: Program, config: Uint8Array) {
     this.#api = api
     this.#koffi = koffi
     this.#program = program
@@ -111,11 +109,8 @@ class CapiSession implements Session {
     api.deleteBuffer(buffer)
     this.#check("open")
     const options = api.newOptions()
-    if (threads !== undefined) {
-      const config = configProto(threads)
-      api.setConfig(options, config, config.length, this.#status)
-      this.#check("open")
-    }
+    api.setConfig(options, config, config.length, this.#status)
+    this.#check("open")
     this.#session = api.newSession(this.#graph, options, this.#status)
     api.deleteOptions(options)
     this.#check("open")

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import type { Tensor } from "../graph/Graph.ts"
 import type { Program, Values } from "../graph/Program.ts"
 import { savedModel, tensorflowType } from "../lower/graphDef.ts"
+import { configProto, type SessionConfig } from "./configProto.ts"
 import {
   bindFeeds,
   type Engine,
@@ -42,23 +43,27 @@ interface Input {
  *
  * Only the addon is loaded, not the package's JavaScript: its eager operations are not used.
  */
-export async function sessionEngine(location: TensorflowLocation, threads?: number): Promise<Engine> {
-  const { binding, library } = await loadAddon(location, threads)
+export async function sessionEngine(location: TensorflowLocation, settings: SessionConfig = {}): Promise<Engine> {
+  if (settings.gpu?.memory_fraction !== undefined)
+    throw new EngineUnavailable("session", "the addon takes no share of a GPU's memory; capi does")
+  const { binding, library } = await loadAddon(location, settings)
+  // Which devices are seen, the environment has said already.
+  const config = configProto({ ...settings, gpu: settings.gpu && { ...settings.gpu, visible_devices: undefined } })
   return {
     name: "session",
-    numerics: tensorflowNumerics(library),
+    numerics: tensorflowNumerics(library, config),
     open: async (program) => openSession(binding, program)
   }
 }
 
 async function loadAddon(
   location: TensorflowLocation,
-  threads: number | undefined
+  settings: SessionConfig
 ): Promise<{ readonly binding: Binding; readonly library: KoffiLibrary }> {
   if (location.addon === undefined || !existsSync(location.addon)) {
     throw new EngineUnavailable("session", `the addon ${location.addon ?? "of @tensorflow/tfjs-node-gpu"} is not built`)
   }
-  const { library } = await loadTensorflow("session", location, threads) // first: the addon's own reference then resolves to what is loaded
+  const { library } = await loadTensorflow("session", location, settings) // first: the addon's own reference then resolves to what is loaded
   const module = { exports: {} }
   try {
     process.dlopen(module, location.addon)

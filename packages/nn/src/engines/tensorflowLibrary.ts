@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
+import { gpuEnvironment, type SessionConfig } from "./configProto.ts"
 import { EngineUnavailable, type EngineName, type Numerics } from "./Engine.ts"
 
 /** Where TensorFlow lies: a folder with libtensorflow_cc.so.2 and libtensorflow_framework.so.2, and the built addon. */
@@ -29,7 +30,7 @@ let loaded: LoadedTensorflow | undefined
 export async function loadTensorflow(
   engine: EngineName,
   { library }: TensorflowLocation,
-  threads: number | undefined
+  { gpu, threads }: SessionConfig
 ): Promise<LoadedTensorflow> {
   const path = join(library, "libtensorflow_cc.so.2")
   if (!existsSync(path)) throw new EngineUnavailable(engine, `${path} does not exist`)
@@ -41,7 +42,7 @@ export async function loadTensorflow(
   process.env["TF_ENABLE_ONEDNN_OPTS"] ??= "1"
   process.env["TF_NUM_INTRAOP_THREADS"] ??= count
   process.env["TF_NUM_INTEROP_THREADS"] ??= count
-  process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true"
+  for (const [name, value] of Object.entries(gpuEnvironment(gpu ?? {}, engine === "capi"))) process.env[name] ??= value
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"
   const { default: koffi } = await import("koffi")
   try {
@@ -52,13 +53,22 @@ export async function loadTensorflow(
   return loaded
 }
 
-/** Where the loaded library computes: it takes a GPU wherever it finds one. */
-export function tensorflowNumerics(library: KoffiLibrary): Numerics {
+/**
+ * Where the loaded library computes: it takes a GPU wherever it finds one.
+ * @param config ConfigProto: a process's first session decides how it takes its GPUs, and this one is
+ */
+export function tensorflowNumerics(library: KoffiLibrary, config: Uint8Array): Numerics {
   const f = (signature: string) => library.func(signature)
   const version = f("const char* TF_Version()")() as string
   const status: object = f("void* TF_NewStatus()")()
   const graph: object = f("void* TF_NewGraph()")()
   const options: object = f("void* TF_NewSessionOptions()")()
+  f("void TF_SetConfig(void* options, const uint8_t* bytes, size_t length, void* status)")(
+    options,
+    config,
+    config.length,
+    status
+  )
   const session: object = f("void* TF_NewSession(void* graph, void* options, void* status)")(graph, options, status)
   const devices: object = f("void* TF_SessionListDevices(void* session, void* status)")(session, status)
   const count = f("int TF_DeviceListCount(void* devices)")(devices) as number

@@ -42,6 +42,14 @@ export class ProtobufWriter {
     return this.#varint(field << 3).#varint(value)
   }
 
+  double(field: number, value: number): this {
+    this.#varint((field << 3) | 1)
+    this.#room(8)
+    new DataView(this.#bytes.buffer).setFloat64(this.#length, value, true)
+    this.#length += 8
+    return this
+  }
+
   bytes(field: number, value: Uint8Array): this {
     this.#varint((field << 3) | 2).#varint(value.length)
     this.#room(value.length)

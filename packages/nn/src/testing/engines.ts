@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import type { GpuOptions } from "../engines/configProto.ts"
 import type { Engine, EngineName } from "../engines/Engine.ts"
 import { openEngine } from "../engines/openEngine.ts"
 import type { TensorflowLocation } from "../engines/tensorflowLibrary.ts"
@@ -29,4 +30,5 @@ if (nativeEngines.length < 2)
 /** The fastest engine that this machine has. */
 export const fastestEngine: EngineName = nativeEngines[0] ?? "wasm"
 
-export const openForTest = (engine: EngineName): Promise<Engine> => openEngine({ engine, tensorflow })
+export const openForTest = (engine: EngineName, gpu?: GpuOptions): Promise<Engine> =>
+  openEngine({ engine, tensorflow, gpu })

@@ -106,9 +106,11 @@ export const loadPlan = Effect.fn("load")(function* (options: FileOptions) {
   )
 })
 
-export const reportMissingEngine = (error: EngineMissing, json: boolean): Effect.Effect<never, Exit> => {
-  const [message = "", hint = ""] = error.message.split("\n").map((line) => line.trim())
-  const fault = { file: "HONE_ENGINE", line: 1, column: 1, length: 1, code: "engine", message, hint }
+export const reportMissingEngine = (
+  { hint, problem: message, variable }: EngineMissing,
+  json: boolean
+): Effect.Effect<never, Exit> => {
+  const fault = { file: variable, line: 1, column: 1, length: 1, code: "engine", message, hint }
   return reportFaults(new PipelineFaults({ faults: [fault], texts: {} }), json)
 }
 

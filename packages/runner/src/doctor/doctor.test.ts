@@ -47,6 +47,14 @@ it("on the fallback, shows each attempt and the command that would give a better
   assert.match(text, /to mend\n.*pip: no Python.*\n +apt-get install python3-pip && npm run setup/)
 })
 
+it("says that the GPU path has not been run, whatever was found", async () => {
+  for (const engine of [undefined, wasm, { ...wasm, engine: "capi", device: "cuda" }])
+    assert.match(
+      renderDoctor(await doctor(environment(engine))),
+      /note: GPU: Hone's authors have not run it on one yet/
+    )
+})
+
 it("finds a library that went since set-up, and tells that it does not load", async () => {
   const library = join(tmpdir(), "hone-no-such-library")
   const report = await doctor(environment({ ...wasm, engine: "capi", library, attempts: [] }))

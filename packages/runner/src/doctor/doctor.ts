@@ -100,11 +100,12 @@ function attemptFindings(engine: EngineFile | null, env: NodeJS.ProcessEnv): Arr
 }
 
 function notesOn(engine: EngineFile | null): Array<string> {
-  if (engine?.device === "cuda")
-    return ["Hone's CUDA path has not been run on a GPU by its authors yet: check its numbers."]
-  if (engine?.engine === "wasm")
-    return ["The wasm engine gives the same results, several times slower than TensorFlow."]
-  return []
+  const slow = "The wasm engine gives the same results, several times slower than TensorFlow."
+  return [
+    ...(engine?.device === "cuda" ? ["A GPU was found, and TensorFlow takes it: check the numbers it gives."] : []),
+    ...(engine?.engine === "wasm" ? [slow] : []),
+    "GPU: Hone's authors have not run it on one yet. The CUDA library loads, and settings reach it; no more is known."
+  ]
 }
 
 function measureCaches(root: string, env: NodeJS.ProcessEnv): Array<CacheUse> {

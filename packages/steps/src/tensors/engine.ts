@@ -17,11 +17,11 @@ const unavailable = (cause: EngineUnavailable) =>
   })
 
 const open = async (choice: EngineChoice): Promise<Engine> => {
-  const { addon, engine, library, threads } = choice
+  const { addon, engine, gpu, library, threads } = choice
   if (engine === "webgpu")
     throw new EngineUnavailable("cpu", "webgpu trains no model yet: choose session, capi or wasm")
   const tensorflow = library === null ? undefined : { library, ...(addon === null ? {} : { addon }) }
-  return openEngine({ engine, tensorflow, threads })
+  return openEngine({ engine, gpu, tensorflow, threads })
 }
 
 const timed = (engine: Engine, profile: Profiler | undefined): TimedEngine => {
