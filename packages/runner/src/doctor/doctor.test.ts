@@ -48,7 +48,8 @@ it("on the fallback, shows each attempt and the command that would give a better
 })
 
 it("says that the GPU path has not been run, whatever was found", async () => {
-  for (const engine of [undefined, wasm, { ...wasm, engine: "capi", device: "cuda" }])
+  const cuda: EngineFile = { ...wasm, engine: "capi", device: "cuda" }
+  for (const engine of [undefined, wasm, cuda])
     assert.match(
       renderDoctor(await doctor(environment(engine))),
       /note: GPU: Hone's authors have not run it on one yet/
