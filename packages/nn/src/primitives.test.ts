@@ -108,7 +108,9 @@ function reductions(c: Cases, dice: Dice): void {
   for (const axes of [[0], [1], [2], [-1], [0, 1], [1, 2], [0, 1, 2]]) {
     c.add("sum", g.sum(c.random(dice.shape(3)), axes))
     c.add("mean", g.mean(c.random(dice.shape(3)), axes, true))
+    c.add("max", g.max(c.random(dice.shape(3)), axes, true))
   }
+  for (let rank = 1; rank <= 3; rank++) c.add("cumsum", g.cumsum(c.random(dice.shape(rank))))
   c.add("l2Loss", g.l2Loss(c.random([4, 3])))
   for (let rank = 1; rank <= 4; rank++)
     c.add("softmax", g.softmax(c.random([...dice.shape(rank - 1), 1 + dice.roll(9)])))

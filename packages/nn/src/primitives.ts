@@ -199,6 +199,8 @@ const table = {
   Sub: binary(),
   Mul: binary(),
   RealDiv: binary(),
+  /** Rounded down. */
+  FloorDiv: binary(),
   Maximum: binary(),
   Minimum: binary(),
   GreaterEqual: binary("bool"),
@@ -235,6 +237,15 @@ const table = {
   // Reductions
   Sum: reduction,
   Mean: reduction,
+  Max: reduction,
+  /** Along the last axis. */
+  Cumsum: {
+    attrs: ([x]) => ({ T: type(x!.dtype), Tidx: index32, exclusive: { bool: false }, reverse: { bool: false } }),
+    outputs: like,
+    kernel: own,
+    data: [0],
+    flops: perElement(1)
+  },
   L2Loss: { attrs: T, outputs: ([x]) => [[x!.dtype, []]], kernel: own, flops: ([x]) => product([2, ...x!.shape]) },
   Softmax: {
     attrs: T,

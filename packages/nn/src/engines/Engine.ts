@@ -131,12 +131,14 @@ function bindFeed(name: string, tensor: Tensor, feed: Feed, sizes: Record<string
 
 /** Sizes and values outside of what the program can compute with. */
 function checkBounds(fn: ProgramFunction, bound: ReadonlyMap<string, Bound>, sizes: Sizes): void {
+  const feedWith = (symbol: string) => [...bound].find(([, { tensor }]) => tensor.shape.includes(symbol))![0]
   for (const [symbol, most] of Object.entries(fn.limits)) {
     if ((sizes[symbol] ?? 0) <= most) continue
-    throw new BadFeed(
-      [...bound].find(([, { tensor }]) => tensor.shape.includes(symbol))![0],
-      `has ${symbol} ${sizes[symbol]}, and may have at most ${most}`
-    )
+    throw new BadFeed(feedWith(symbol), `has ${symbol} ${sizes[symbol]}, and may have at most ${most}`)
+  }
+  for (const [symbol, of] of Object.entries(fn.multiples)) {
+    if ((sizes[symbol] ?? 0) % of === 0) continue
+    throw new BadFeed(feedWith(symbol), `has ${symbol} ${sizes[symbol]}, which must be a multiple of ${of}`)
   }
   for (const [name, { below, ignored }] of Object.entries(fn.bounds)) {
     const found = bound.get(name)?.data.findIndex((value) => !(value >= 0 && value < below) && value !== ignored) ?? -1

@@ -1,5 +1,5 @@
 import type { Params } from "../primitives.ts"
-import { type Dim, product, type Shape } from "./dims.ts"
+import { type Dim, factorsOf, product, type Shape } from "./dims.ts"
 import {
   type DType,
   type Graph,
@@ -40,6 +40,7 @@ export class Builder {
   readonly #feeds: Record<string, Tensor> = {}
   readonly #bounds: Record<string, Bounds> = {}
   readonly #limits: Record<string, number> = {}
+  readonly #multiples: Record<string, number> = {}
   readonly #reads = new Map<string, Tensor>()
   readonly #sizes = new Map<string, Tensor>()
   readonly #vectors = new Map<string, Tensor>()
@@ -125,6 +126,11 @@ export class Builder {
     this.#limits[symbol] = most
   }
 
+  /** Feeds in which a symbol is no multiple of this are refused. */
+  multiple(symbol: string, of: number): void {
+    this.#multiples[symbol] = of
+  }
+
   scalar(value: number): Tensor {
     return this.graph.constant("float32", [], [value])
   }
@@ -157,16 +163,15 @@ export class Builder {
     if (!isSymbolic(dim)) return this.int(dim)
     const known = this.#sizes.get(dim)
     if (known !== undefined) return known
-    const size = dim.includes("*") ? this.#sizeOfProduct(dim) : this.#sizeOfSymbol(dim)
+    const size = /[*/]/.test(dim) ? this.#sizeOfProduct(dim) : this.#sizeOfSymbol(dim)
     this.#sizes.set(dim, size)
     return size
   }
 
   #sizeOfProduct(dim: string): Tensor {
-    return dim
-      .split("*")
-      .map((factor) => this.size(/^\d+$/.test(factor) ? Number(factor) : factor))
-      .reduce((a, b) => this.mul(a, b))
+    const { divisor, factors } = factorsOf(dim)
+    const whole = factors.map((factor) => this.size(factor)).reduce((a, b) => this.mul(a, b))
+    return divisor === 1 ? whole : this.#one("FloorDiv", [whole, this.int(divisor)])
   }
 
   #sizeOfSymbol(symbol: string): Tensor {
@@ -271,7 +276,17 @@ export class Builder {
     return this.#reduce("Mean", x, axes, keepDims)
   }
 
-  #reduce(op: "Sum" | "Mean", x: Tensor, axes: ReadonlyArray<number>, keepDims: boolean): Tensor {
+  /** The largest value along axes. */
+  max(x: Tensor, axes: ReadonlyArray<number>, keepDims = false): Tensor {
+    return this.#reduce("Max", x, axes, keepDims)
+  }
+
+  /** Sums of all elements up to each, along the last axis. */
+  cumsum(x: Tensor): Tensor {
+    return this.#one("Cumsum", [x, this.int(x.shape.length - 1)])
+  }
+
+  #reduce(op: "Sum" | "Mean" | "Max", x: Tensor, axes: ReadonlyArray<number>, keepDims: boolean): Tensor {
     const positive = axes.map((axis) => (axis < 0 ? axis + x.shape.length : axis))
     return this.#one(op, [x, this.ints(positive)], { axes: positive, keepDims })
   }
@@ -310,6 +325,7 @@ export class Builder {
 
   /** Tensors one after the other along `axis`, whose sizes must be numbers there. */
   concat(xs: ReadonlyArray<Tensor>, axis: number): Tensor {
+    if (xs.length === 1) return xs[0]!
     const size = xs.reduce((sum, x) => sum + Number(x.shape[axis]!), 0)
     const shape = xs[0]!.shape.map((dim, i) => (i === axis ? size : dim))
     return this.#one("ConcatV2", [...xs, this.int(axis)], { shape, axes: [axis] })
@@ -373,6 +389,7 @@ export class Builder {
       idle,
       bounds: this.#bounds,
       limits: this.#limits,
+      multiples: this.#multiples,
       ...(options.prepare === undefined ? {} : { prepare: options.prepare })
     }
   }

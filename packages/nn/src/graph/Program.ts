@@ -25,6 +25,8 @@ export interface ProgramFunction {
   readonly bounds: Readonly<Record<string, Bounds>>
   /** The largest size of symbols that have one. */
   readonly limits: Readonly<Record<string, number>>
+  /** What the size of a symbol must be a multiple of, for symbols that are divided. */
+  readonly multiples: Readonly<Record<string, number>>
   /** Turns what the caller knows (learning rate, step) into what the graph is fed; the engine calls it. */
   readonly prepare?: (feeds: Feeds) => Feeds
 }

@@ -1,8 +1,8 @@
-import type { Builder } from "../graph/Builder.ts"
 import { type Dim, product } from "../graph/dims.ts"
 import type { Tensor } from "../graph/Graph.ts"
 import type { Feeds } from "../graph/Program.ts"
 import type { Network, NetworkContext } from "../network/Network.ts"
+import { blockAttention, type Seen } from "../ops/blockAttention.ts"
 import { biasOf, causalBias } from "../ops/causalBias.ts"
 import { countedPositions } from "../ops/countedPositions.ts"
 import { groupedAttention, type GroupedAttentionOptions } from "../ops/groupedAttention.ts"
@@ -27,6 +27,8 @@ export interface DecoderRows {
   readonly remember: (layer: number, made: Keys) => Keys
   /** float32 that broadcasts to [B, H, T, S]; of the past only `window` tokens are seen where there is a window. */
   readonly bias: (window: number | null) => Tensor
+  /** For rows whose attention goes in blocks: how many, and what `bias` says as what it follows from. */
+  readonly blocks?: { readonly count: number; readonly seen: (window: number | null) => Seen } | undefined
 }
 
 /** A decoder apart from how its tokens are fed. */
@@ -65,8 +67,9 @@ function biases(make: (window: number | null) => Tensor): (window: number | null
  * Whole rows of text, padded on either side.
  *
  * @param attentionMask int32 [B, T]
+ * @param blocks in which attention goes; a divisor of T
  */
-export function textRows({ g }: NetworkContext, attentionMask: Tensor): DecoderRows {
+export function textRows({ g }: NetworkContext, attentionMask: Tensor, blocks = 1): DecoderRows {
   const [batch, length] = attentionMask.shape as [Dim, Dim]
   const mask = g.cast(attentionMask, "float32")
   const padding = g.reshape(biasOf(g, mask), [batch, 1, 1, length])
@@ -76,37 +79,47 @@ export function textRows({ g }: NetworkContext, attentionMask: Tensor): DecoderR
     keys: length,
     positions: countedPositions(g, mask),
     remember: (_, made) => made,
-    bias: biases((window) => g.add(causalBias(g, g.range(length), length, window), padding))
+    bias: biases((window) => g.add(causalBias(g, g.range(length), length, window), padding)),
+    blocks: inBlocks(blocks, (window) => ({ mask, causal: true, window }))
   }
 }
+
+const inBlocks = (count: number, seen: (window: number | null) => Seen): DecoderRows["blocks"] =>
+  count === 1 ? undefined : { count, seen }
 
 /**
  * Several texts in each row, one after the other: a token sees those of its own text alone, and positions begin anew with each.
  *
  * @param segmentIds int32 [B, T]: which text of its row a token belongs to, from 1; 0 for padding
+ * @param positions int32 [B, T]: see `withPositions`
+ * @param blocks in which attention goes; a divisor of T
  */
-export function packedRows({ g }: NetworkContext, segmentIds: Tensor): DecoderRows {
+export function packedRows({ g }: NetworkContext, segmentIds: Tensor, positions: Tensor, blocks = 1): DecoderRows {
   const [batch, length] = segmentIds.shape as [Dim, Dim]
-  const apart = g.notEqual(g.reshape(segmentIds, [batch, length, 1]), g.reshape(segmentIds, [batch, 1, length]))
-  const together = g.sub(g.scalar(1), g.cast(apart, "float32"))
-  const segments = g.reshape(biasOf(g, together), [batch, 1, length, length])
+  const segments = () => {
+    const apart = g.notEqual(g.reshape(segmentIds, [batch, length, 1]), g.reshape(segmentIds, [batch, 1, length]))
+    return g.reshape(biasOf(g, g.sub(g.scalar(1), g.cast(apart, "float32"))), [batch, 1, length, length])
+  }
   return {
     batch,
     length,
     keys: length,
-    positions: positionsIn(g, together),
+    positions: g.reshape(positions, [product([batch, length])]),
     remember: (_, made) => made,
-    bias: biases((window) => g.add(causalBias(g, g.range(length), length, window), segments))
+    bias: biases((window) => g.add(causalBias(g, g.range(length), length, window), segments())),
+    blocks: inBlocks(blocks, (window) => ({ segments: segmentIds, causal: true, window }))
   }
 }
 
-/** How many tokens of the same text stand before each. @param together float32 [B, T, T] @returns int32 [B*T] */
-function positionsIn(g: Builder, together: Tensor): Tensor {
-  const [batch, length] = together.shape as [Dim, Dim]
-  const index = g.range(length)
-  const before = g.cast(g.greaterEqual(g.reshape(index, [length, 1]), g.reshape(index, [1, length])), "float32")
-  const counted = g.sum(g.mul(together, before), [2])
-  return g.cast(g.reshape(g.sub(counted, g.scalar(1)), [product([batch, length])]), "int32")
+/** How many tokens of the same text stand before each, as `position_ids`: known from `segment_ids`, so no caller has to say. */
+function withPositions(feeds: Feeds): Feeds {
+  const { segment_ids } = feeds
+  if (typeof segment_ids !== "object" || !("shape" in segment_ids)) return feeds
+  const { data, shape } = segment_ids
+  const positions = new Int32Array(data.length)
+  for (let i = 1; i < data.length; i++)
+    if (i % shape[1]! !== 0 && data[i] === data[i - 1]) positions[i] = positions[i - 1]! + 1
+  return { ...feeds, position_ids: { data: positions, shape } }
 }
 
 /** One token for each row, and a memory of `capacity` places. */
@@ -148,9 +161,20 @@ export function attend(
   { window, ...options }: AttendOptions
 ): Tensor {
   const { k, v } = rows.remember(layer, made)
-  const { batch, keys, length: queries } = rows
+  const { batch, blocks, keys, length: queries } = rows
+  if (blocks !== undefined) {
+    const inBlocksOf = { ...options, batch, length: queries, blocks: blocks.count, seen: blocks.seen(window) }
+    return blockAttention(g, { q, k, v }, inBlocksOf).y
+  }
   return groupedAttention(g, { q, k, v }, { ...options, batch, queries, keys, bias: rows.bias(window) }).y
 }
+
+/** In how many blocks the attention of long rows goes; lengths are rounded up to multiples of it anyway. */
+export const ATTENTION_BLOCKS = 8
+/** Tokens of a row from which blocks are used: measured, see docs/experiments.md. */
+export const LONG_ROW = 1024
+
+const attentionBlocks = (longest = 0): number => (longest < LONG_ROW ? 1 : ATTENTION_BLOCKS)
 
 /** How the texts of a batch lie: a row each under `attention_mask`, or several in a row under `segment_ids`. */
 export type TextLayout = "rows" | "packed"
@@ -176,22 +200,28 @@ export function shiftLabels(feeds: Feeds): Feeds {
  * A causal language model's network. Feeds `input_ids`, `attention_mask` and `labels`, int32 [B, T]; labels are the ids themselves
  * with -100 where nothing is learnt: they are shifted here. Logits are those of each place for the next token. Packed, `segment_ids`
  * take the place of `attention_mask`: see `packedRows`.
+ *
+ * @param longest tokens of the longest row that will be fed: long ones are attended in blocks, and their lengths must be multiples of
+ *   ATTENTION_BLOCKS. Left out, rows are short.
  */
-export function causalNetwork(parts: CausalParts, layout: TextLayout = "rows"): CausalNetwork {
+export function causalNetwork(parts: CausalParts, layout: TextLayout = "rows", longest?: number): CausalNetwork {
   const { decoder } = parts
+  const blocks = attentionBlocks(longest)
   const forward = (c: NetworkContext) => {
     const { g } = c
     const shape = ["batch", "length"]
     if (decoder.positions !== null) g.limit("length", decoder.positions)
     const ids = g.feed("input_ids", "int32", shape, { below: decoder.vocab_size })
+    if (blocks > 1) g.multiple("length", blocks)
     const rows =
       layout === "packed"
-        ? packedRows(c, g.feed("segment_ids", "int32", shape))
-        : textRows(c, g.feed("attention_mask", "int32", shape, { below: 2 }))
+        ? packedRows(c, g.feed("segment_ids", "int32", shape), g.feed("position_ids", "int32", shape), blocks)
+        : textRows(c, g.feed("attention_mask", "int32", shape, { below: 2 }), blocks)
     const x = decoder.hidden(c, rows, g.reshape(ids, ["batch*length"]))
     return { logits: decoder.head(c, x), labelShape: shape }
   }
-  return { ...parts, forward, prepare: shiftLabels }
+  const prepare = layout === "packed" ? (feeds: Feeds) => withPositions(shiftLabels(feeds)) : shiftLabels
+  return { ...parts, forward, prepare }
 }
 
 /**

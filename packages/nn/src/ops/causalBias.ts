@@ -17,11 +17,15 @@ export const biasOf = (g: Builder, seen: Tensor): Tensor => g.mul(g.sub(seen, g.
  * @param keys S
  * @returns float32 [1, 1, T, S], to be added to scores
  */
-export function causalBias(g: Builder, places: Tensor, keys: Dim, window: number | null): Tensor {
-  const queries = places.shape[0]!
-  const query = g.reshape(places, [queries, 1])
-  const key = g.reshape(g.range(keys), [1, keys])
+export const causalBias = (g: Builder, places: Tensor, keys: Dim, window: number | null): Tensor =>
+  causalBiasOf(g, places, g.range(keys), window)
+
+/** The same for keys at places of their own. @param keys int32 [S] */
+export function causalBiasOf(g: Builder, places: Tensor, keys: Tensor, window: number | null): Tensor {
+  const [queryCount, keyCount] = [places.shape[0]!, keys.shape[0]!]
+  const query = g.reshape(places, [queryCount, 1])
+  const key = g.reshape(keys, [1, keyCount])
   const before = g.cast(g.greaterEqual(query, key), "float32")
   const near = (size: number) => g.cast(g.greaterEqual(g.add(key, g.int(size - 1)), query), "float32")
-  return g.reshape(biasOf(g, window === null ? before : g.mul(before, near(window))), [1, 1, queries, keys])
+  return g.reshape(biasOf(g, window === null ? before : g.mul(before, near(window))), [1, 1, queryCount, keyCount])
 }

@@ -23,10 +23,13 @@ export interface GroupedAttentionOptions {
   readonly dropout?: DropoutSite | undefined
 }
 
-type Qkv = Readonly<Record<"q" | "k" | "v", Tensor>>
+/** How the tokens of rows lie in heads, and heads in groups. */
+export type Grouping = Pick<GroupedAttentionOptions, "batch" | "queries" | "keys" | "heads" | "keyHeads">
+
+export type Qkv = Readonly<Record<"q" | "k" | "v", Tensor>>
 
 /** [B*L, G*D] to [B, keyHeads, G/keyHeads * L, D]: the query heads of a group lie one after the other, so keys need no copies. */
-function toGroups(g: Builder, x: Tensor, length: Dim, heads: number, o: GroupedAttentionOptions): Tensor {
+export function toGroups(g: Builder, x: Tensor, length: Dim, heads: number, o: Grouping): Tensor {
   const size = Number(x.shape[1]) / heads
   const group = heads / o.keyHeads
   if (group === 1) return g.transpose(g.reshape(x, [o.batch, length, heads, size]), [0, 2, 1, 3])
@@ -35,7 +38,7 @@ function toGroups(g: Builder, x: Tensor, length: Dim, heads: number, o: GroupedA
 }
 
 /** The way back. */
-function fromGroups(g: Builder, x: Tensor, length: Dim, heads: number, o: GroupedAttentionOptions): Tensor {
+export function fromGroups(g: Builder, x: Tensor, length: Dim, heads: number, o: Grouping): Tensor {
   const size = Number(x.shape[3])
   const group = heads / o.keyHeads
   const rows = [product([o.batch, length]), heads * size]
@@ -44,10 +47,12 @@ function fromGroups(g: Builder, x: Tensor, length: Dim, heads: number, o: Groupe
   return g.reshape(g.transpose(split, [0, 3, 1, 2, 4]), rows)
 }
 
-const perHead = (g: Builder, scores: Tensor, o: GroupedAttentionOptions): Tensor =>
+/** [B, keyHeads, G*T, S] to [B, H, T, S]. */
+export const perHead = (g: Builder, scores: Tensor, o: Grouping): Tensor =>
   g.reshape(scores, [o.batch, o.heads, o.queries, o.keys])
 
-const perGroup = (g: Builder, scores: Tensor, o: GroupedAttentionOptions): Tensor =>
+/** The way back. */
+export const perGroup = (g: Builder, scores: Tensor, o: Grouping): Tensor =>
   g.reshape(scores, [o.batch, o.keyHeads, product([o.heads / o.keyHeads, o.queries]), o.keys])
 
 function forward(g: Builder, { k, q, v }: Qkv, position: Tensor | undefined, o: GroupedAttentionOptions) {

@@ -66,6 +66,7 @@ const binary: Partial<Record<OpName, (a: number, b: number) => number>> = {
   Sub: (a, b) => a - b,
   Mul: (a, b) => a * b,
   RealDiv: (a, b) => a / b,
+  FloorDiv: (a, b) => Math.floor(a / b),
   Maximum: Math.max,
   Minimum: Math.min,
   GreaterEqual: (a, b) => Number(a >= b),
@@ -102,11 +103,11 @@ function reduction(
 ): Array<Value> {
   const axes = params.axes!
   const kept = x!.shape.flatMap((size, axis) => (axes.includes(axis) ? [] : [size]))
-  const data = new Float64Array(sizeOf(kept))
+  const data = new Float64Array(sizeOf(kept)).fill(op === "Max" ? -Infinity : 0)
   const steps = strides(kept)
   build(x!.shape, (place, index) => {
     const at = place.filter((_, axis) => !axes.includes(axis)).reduce((sum, p, axis) => sum + p * steps[axis]!, 0)
-    data[at]! += x!.data[index]!
+    data[at] = op === "Max" ? Math.max(data[at]!, x!.data[index]!) : data[at]! + x!.data[index]!
     return 0
   })
   const count = op === "Mean" ? x!.data.length / data.length : 1
@@ -135,6 +136,13 @@ const rest: Partial<Record<OpName, Evaluate>> = {
   BatchMatMulV2: product,
   Sum: reduction,
   Mean: reduction,
+  Max: reduction,
+  Cumsum: (_, [x]) => {
+    const width = x!.shape.at(-1)!
+    const data = x!.data.slice()
+    for (let i = 0; i < data.length; i++) if (i % width > 0) data[i]! += data[i - 1]!
+    return [{ shape: x!.shape, data }]
+  },
   BiasAddGrad: (node, inputs, shapes) => {
     const axes = inputs[0]!.shape.slice(1).map((_, axis) => axis)
     return reduction({ ...node, params: { axes } }, inputs, shapes)

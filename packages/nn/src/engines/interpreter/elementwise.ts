@@ -27,6 +27,9 @@ const loops: Partial<Record<OpName, Loop>> = {
   RealDiv: (out, a, b, from, count, a0, aStep, b0, bStep) => {
     for (let i = 0; i < count; i++) out[from + i] = a[a0 + i * aStep]! / b[b0 + i * bStep]!
   },
+  FloorDiv: (out, a, b, from, count, a0, aStep, b0, bStep) => {
+    for (let i = 0; i < count; i++) out[from + i] = Math.floor(a[a0 + i * aStep]! / b[b0 + i * bStep]!)
+  },
   Maximum: (out, a, b, from, count, a0, aStep, b0, bStep) => {
     for (let i = 0; i < count; i++) out[from + i] = Math.max(a[a0 + i * aStep]!, b[b0 + i * bStep]!)
   },

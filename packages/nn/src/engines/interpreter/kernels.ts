@@ -86,16 +86,39 @@ function reduce(
   }
 }
 
+/** A tensor seen as [outer, reduced, inner]. */
+function sidesOf({ inputs, node }: Call): readonly [outer: number, reduced: number, inner: number] {
+  const axes = node.params.axes!
+  const shape = inputs[0]!.shape
+  const first = Math.min(...axes, shape.length)
+  const end = first + axes.length
+  if (axes.some((axis) => axis >= end)) throw new Error("only neighbouring axes can be reduced")
+  return [sizeOf(shape.slice(0, first)), sizeOf(shape.slice(first, end)), sizeOf(shape.slice(end))]
+}
+
 const reduction: OwnKernel = (call) =>
   compute(call, ([out], [x]) => {
-    const axes = call.node.params.axes!
-    const shape = call.inputs[0]!.shape
-    const first = Math.min(...axes, shape.length)
-    const end = first + axes.length
-    if (axes.some((axis) => axis >= end)) throw new Error("only neighbouring axes can be reduced")
-    const reduced = sizeOf(shape.slice(first, end))
-    const scale = call.node.op === "Mean" ? 1 / reduced : 1
-    reduce(floats(out!), floats(x!), sizeOf(shape.slice(0, first)), reduced, sizeOf(shape.slice(end)), scale)
+    const [outer, reduced, inner] = sidesOf(call)
+    reduce(floats(out!), floats(x!), outer, reduced, inner, call.node.op === "Mean" ? 1 / reduced : 1)
+  })
+
+const maximum: OwnKernel = (call) =>
+  compute(call, ([out], [x]) => {
+    const [outer, reduced, inner] = sidesOf(call)
+    out!.fill(-Infinity)
+    for (let o = 0, from = 0; o < outer; o++)
+      for (let r = 0; r < reduced; r++)
+        for (let i = 0; i < inner; i++, from++) out![o * inner + i] = Math.max(out![o * inner + i]!, x![from]!)
+  })
+
+const cumsum: OwnKernel = (call) =>
+  compute(call, ([out], [x]) => {
+    const width = call.shapes[0]!.at(-1)!
+    let sum = 0
+    for (let i = 0; i < x!.length; i++) {
+      sum = i % width === 0 ? x![i]! : sum + x![i]!
+      out![i] = sum
+    }
   })
 
 const biasAddGrad: OwnKernel = (call) =>
@@ -206,10 +229,13 @@ export const ownKernels: Partial<Record<OpName, OwnKernel>> = {
   BiasAdd: biasAdd,
   BiasAddGrad: biasAddGrad,
   ConcatV2: concat,
+  Cumsum: cumsum,
   Fill: fill,
+  FloorDiv: binary,
   GreaterEqual: binary,
   L2Loss: l2Loss,
   MatMul: matmul,
+  Max: maximum,
   Maximum: binary,
   Mean: reduction,
   Minimum: binary,

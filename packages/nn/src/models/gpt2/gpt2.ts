@@ -88,7 +88,7 @@ function hidden(c: NetworkContext, config: Gpt2Config, rows: DecoderRows, inputI
  *
  * Source: Radford et al. (2019); transformers' `modeling_gpt2.py`. Golden: tiny-families/gpt2.
  */
-export function gpt2(config: Gpt2Config, layout: TextLayout = "rows"): CausalNetwork {
+export function gpt2(config: Gpt2Config, layout: TextLayout = "rows", longest?: number): CausalNetwork {
   const { n_embd: C, vocab_size: V } = config
   const head = config.tie_word_embeddings ? WORDS : "lm_head.weight"
   const parts: CausalParts = {
@@ -110,5 +110,5 @@ export function gpt2(config: Gpt2Config, layout: TextLayout = "rows"): CausalNet
       head: (c, x) => c.g.scope("head", () => project(c.g, { x, weight: c.weight(head) }).y)
     }
   }
-  return causalNetwork(parts, layout)
+  return causalNetwork(parts, layout, longest)
 }

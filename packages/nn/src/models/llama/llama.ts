@@ -152,7 +152,7 @@ function head(c: NetworkContext, config: LlamaConfig, x: Tensor): Tensor {
  * Source: transformers' `modeling_llama.py` and those of its kin. Golden: tiny-families/llama-*, mistral, qwen2, qwen3, gemma2;
  * stories260k.
  */
-export function llama(config: LlamaConfig, layout: TextLayout = "rows"): CausalNetwork {
+export function llama(config: LlamaConfig, layout: TextLayout = "rows", longest?: number): CausalNetwork {
   const { hidden_size: C, vocab_size: V } = config
   const parts: CausalParts = {
     parameters: [
@@ -172,5 +172,5 @@ export function llama(config: LlamaConfig, layout: TextLayout = "rows"): CausalN
       head: (c, x) => head(c, config, x)
     }
   }
-  return causalNetwork(parts, layout)
+  return causalNetwork(parts, layout, longest)
 }
