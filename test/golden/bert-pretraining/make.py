@@ -49,6 +49,14 @@ goldens = {
     "next_sentence_loss": loss_of(first.seq_relationship_logits, feeds["next_sentence_label"]).item(),
     "first_gradients": gradients,
 }
+# What Hone drew of eight rows (packages/steps/src/train/pretraining.test.ts): its losses under the same weights.
+drawn = json.loads((out / "drawn.json").read_text())
+matrix = lambda name: torch.tensor(drawn[name]["data"]).reshape(drawn[name]["shape"])
+with torch.no_grad():
+    seen = model(**{name: matrix(name) for name in ("input_ids", "attention_mask", "token_type_ids")})
+    guesses = seen.prediction_logits.reshape(-1, V)[torch.tensor(drawn["positions"])]
+    goldens["drawn"] = {"masked_loss": loss_of(guesses, torch.tensor(drawn["labels"])).item(),
+                        "next_sentence_loss": loss_of(seen.seq_relationship_logits, torch.tensor(drawn["labels_next_sentence"])).item()}
 model.zero_grad()
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
 goldens["losses_of_ten_steps"] = []

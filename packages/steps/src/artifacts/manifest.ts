@@ -52,8 +52,11 @@ export interface TensorEntry {
   readonly digest: string
 }
 
-/** Where a tensor stands in the network: in front of the blocks, in block n (from 0), or behind them. */
-export type Place = "embeddings" | number | "pooler" | "head"
+/**
+ * Where a tensor stands in the network: in front of the blocks, in block n (from 0), or behind them. `pretraining` are the heads that
+ * guess masked tokens and next sentences: `objective: mlm` reads and trains them, a classifier leaves them behind.
+ */
+export type Place = "embeddings" | number | "pooler" | "head" | "pretraining"
 
 /** Reads the place off a name as Hugging Face writes it (without the `bert.` in front). Undefined for a name of no known part. */
 export const placeOf = (name: string): Place | undefined => {
@@ -61,6 +64,7 @@ export const placeOf = (name: string): Place | undefined => {
   if (block !== null) return Number(block[1])
   if (name.startsWith("embeddings.")) return "embeddings"
   if (name.startsWith("pooler.")) return "pooler"
+  if (name.startsWith("cls.")) return "pretraining"
   return name.startsWith("classifier.") ? "head" : undefined
 }
 
@@ -125,6 +129,7 @@ export const isTrainable = (manifest: Pick<ModelManifest, "trainable">, pooling:
   const place = placeOf(name)
   if (place === "head") return true
   if (place === "pooler") return pooling === "pooler"
+  if (place === "pretraining") return false
   const { frozen_blocks, strategy } = manifest.trainable ?? { frozen_blocks: 0, strategy: "full" }
   if (place === "embeddings") return strategy === "full"
   return typeof place === "number" && place >= frozen_blocks

@@ -6,7 +6,9 @@ import {
   bertWeights,
   canonicalName,
   classifierWeights,
+  maskedLmWeights,
   matchWeights,
+  nextSentenceWeights,
   poolerWeights,
   type WeightMatch,
   type WeightSpec
@@ -56,8 +58,38 @@ const badFile = (name: string, cause: unknown): StageError => {
   return new StageError({ code: "bad_weights", message: `${name}: ${cause.message}`, hint: "download the file again" })
 }
 
-/** Heads of pre-training: transformers drops them too when a classifier is loaded. */
+/** Of a head of pre-training. */
 const isPreTrainingHead = (name: string): boolean => name.startsWith("cls.")
+
+/** Other names of the head that guesses: its decoder is tied to the word embeddings, and its bias the decoder's. */
+const DECODER = "cls.predictions.decoder.weight"
+const DECODER_BIAS = "cls.predictions.decoder.bias"
+const EMBEDDINGS = "embeddings.word_embeddings.weight"
+
+interface KeptHeads {
+  /** What is kept, by the model's name, with the file's. */
+  readonly kept: ReadonlyArray<{ readonly spec: WeightSpec; readonly fileName: string }>
+  readonly leftOut: ReadonlyArray<string>
+}
+
+/** Those heads of pre-training that are here whole. */
+const keptHeads = (config: BertConfig, heads: ReadonlyArray<WeightSpec>, isTied: boolean): KeptHeads => {
+  const byName = new Map(heads.map((spec) => [canonicalName(spec.name), spec]))
+  const bias = byName.get(DECODER_BIAS)
+  if (bias !== undefined && !byName.has("cls.predictions.bias")) byName.set("cls.predictions.bias", bias)
+  const groups = [...(isTied ? [maskedLmWeights(config)] : []), nextSentenceWeights(config)]
+  const kept = groups.flatMap((specs) => {
+    const found = specs.flatMap((spec) => {
+      const own = byName.get(spec.name)
+      return own?.shape.join() === spec.shape.join() ? [{ spec, fileName: own.name }] : []
+    })
+    return found.length === specs.length ? found : []
+  })
+  const used = new Set([...kept.map(({ fileName }) => fileName)])
+  const hasPredictions = kept.some(({ spec }) => spec.name.startsWith("cls.predictions."))
+  const isAlias = (name: string) => hasPredictions && [DECODER, DECODER_BIAS].includes(name)
+  return { kept, leftOut: heads.flatMap(({ name }) => (used.has(name) || isAlias(name) ? [] : [name])) }
+}
 
 const needed = (config: BertConfig, labels: number | null, present: ReadonlySet<string>): ReadonlyArray<WeightSpec> => {
   const pooler = poolerWeights(config)
@@ -78,9 +110,12 @@ const misfits = ({ leftOver, missing, wrongShape }: WeightMatch): ReadonlyArray<
   )
 ]
 
+const sameValues = (a: Float32Array, b: Float32Array): boolean =>
+  a.length === b.length && a.every((value, at) => value === b[at])
+
 /**
- * Reads the weights of a BERT from a folder. Names and shapes must be those of the config; buffers and heads of pre-training may
- * be there besides. Fails by StageError `no_weights`, `several_weights`, `bad_weights`, `weights_mismatch`.
+ * Reads the weights of a BERT from a folder. Names and shapes must be those of the config; buffers may be there besides, and heads
+ * of pre-training, which are kept where they are whole and tied. Fails by StageError `no_weights`, `several_weights`, `bad_weights`, `weights_mismatch`.
  * @param labels classes of the checkpoint's own head, null where it has none
  */
 export const readWeights = Effect.fnUntraced(function* (
@@ -116,17 +151,18 @@ export const readWeights = Effect.fnUntraced(function* (
       "take config.json and weights from one model"
     )
   }
-  const tensors = new Map<string, Tensor>()
-  for (const { name, shape } of wanted) {
-    const fileName = match.found.get(name)!
-    const values = yield* Effect.tryPromise({
+  const read = (fileName: string) =>
+    Effect.tryPromise({
       try: () => files.get(fileName)!.read(fileName),
       catch: (cause) => badFile(fileName, cause)
     })
-    tensors.set(name, { shape, values })
-  }
-  const warnings =
-    heads.length === 0 ? [] : [`heads of pre-training are left out: ${shown(heads.map(({ name }) => name))}`]
+  const tensors = new Map<string, Tensor>()
+  for (const { name, shape } of wanted) tensors.set(name, { shape, values: yield* read(match.found.get(name)!) })
+  const isTied = !files.has(DECODER) || sameValues(yield* read(DECODER), tensors.get(EMBEDDINGS)!.values)
+  const { kept, leftOut } = keptHeads(config, heads, isTied)
+  for (const { fileName, spec } of kept) tensors.set(spec.name, { shape: spec.shape, values: yield* read(fileName) })
+  const why = isTied ? "" : " (the decoder is not tied to the word embeddings)"
+  const warnings = leftOut.length === 0 ? [] : [`heads of pre-training are left out${why}: ${shown(leftOut)}`]
   const weights: Weights = { tensors, warnings }
   return weights
 }, Effect.scoped)

@@ -7,10 +7,12 @@ import type { FolderFile } from "./files.ts"
 /** The name of a tensor in a task model's file: the body under `bert.`, the head beside it. */
 const exportedName = (name: string): string => (placeOf(name) === "head" ? name : `bert.${name}`)
 
-/** The tensors that an exported classifier has. One that reads the mean has no pooler, whatever its base brought. */
+/** The tensors that an exported classifier has. One that reads the mean has no pooler, and none has heads of pre-training, whatever its base brought. */
 export const exportedTensors = (model: Model): ReadonlyArray<TensorEntry> => {
   const { pooling } = headOf(model.manifest)
-  return model.tensors.filter(({ name }) => pooling === "pooler" || placeOf(name) !== "pooler")
+  return model.tensors.filter(
+    ({ name }) => (pooling === "pooler" || placeOf(name) !== "pooler") && placeOf(name) !== "pretraining"
+  )
 }
 
 /**

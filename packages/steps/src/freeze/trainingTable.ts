@@ -23,7 +23,8 @@ const partNames = (manifest: ModelManifest): ReadonlyArray<string> => [
   "embeddings",
   ...Array.from({ length: blocksOf(manifest) }, (_, block) => `block ${block}`),
   "pooler",
-  "head"
+  "head",
+  "pretraining"
 ]
 
 const partsOf = (manifest: ModelManifest, tensors: ReadonlyArray<TensorEntry>): ReadonlyArray<Part> =>
@@ -40,6 +41,7 @@ const thousands = (count: number): string => count.toLocaleString("en-US").repla
 
 const noteOf = ({ part, trains }: Part): string => {
   if (part === "pooler") return "trains if the head reads it (pooling: pooler)"
+  if (part === "pretraining") return "trains under objective: mlm, and is left behind by a classifier"
   return trains ? "trains" : "frozen"
 }
 

@@ -68,3 +68,25 @@ export const tinyTokenizer = (bench: Bench): InputArtifact => {
   )
   return keep(bench, folder, output)
 }
+
+let written = 0
+/** What masking reads of a WordPiece tokenizer: special tokens, words, pieces of words (each sixth), and a full stop as the last. */
+export const wordPiecesJson = (size: number, change: Readonly<Record<string, unknown>> = {}): string => {
+  const marks = ["[PAD]", "[CLS]", "[SEP]", "[MASK]"]
+  const rest = Array.from({ length: size - marks.length - 1 }, (_, at) => (at % 6 === 5 ? `##piece${at}` : `word${at}`))
+  return JSON.stringify({
+    added_tokens: marks.map((content, id) => ({ id, content, special: true })),
+    model: {
+      type: "WordPiece",
+      vocab: Object.fromEntries([...marks, ...rest, "."].map((token, id) => [token, id]))
+    },
+    ...change
+  })
+}
+
+/** A tokenizer artifact of it, as many ids as tiny models have. */
+export const wordPieces = (bench: Bench, change: Readonly<Record<string, unknown>> = {}): InputArtifact => {
+  const folder = folderIn(bench, `word-pieces-${written++}`)
+  const columns = { file: utf8(["tokenizer.json"]), bytes: binary([Buffer.from(wordPiecesJson(40, change))]) }
+  return keep(bench, folder, writeTable(folder, "tokenizer.arrow", columns, { facts: {} }))
+}

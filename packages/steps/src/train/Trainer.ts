@@ -125,14 +125,14 @@ export class Trainer {
   async evaluate(validation: ValidationRows): Promise<HistoryRow> {
     const { lossUnit, plan } = this.#options
     const { count } = validation
-    const { loss, right } = this.#averages
+    const { further, loss, right } = this.#averages
       ? await this.#withAverages(() => this.#measure(validation))
       : await this.#measure(validation)
     const row: HistoryRow = {
       optimizer_step: this.#step,
       epoch: this.#step / plan.stepsPerEpoch,
       part: "validation",
-      loss: (loss / count) * lossUnit,
+      loss: (loss / count + further / validation.rowIds.length) * lossUnit,
       accuracy: validation.right === null ? null : right / count,
       learning_rate: null,
       grad_norm: null
@@ -164,18 +164,21 @@ export class Trainer {
     return result
   }
 
-  /** The sum of the losses of these rows, and how many of them are right. */
+  /** The sum of the losses of these rows, that of a further head, and how many predictions of the first are right. */
   async #measure(validation: ValidationRows) {
     const { params, session } = this.#options
     let loss = 0
+    let further = 0
     let right = 0
     for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
-      const { logits, losses } = (await session.run("eval", validation.feeds(rows))) as Record<string, Float32Array>
+      const out = (await session.run("eval", validation.feeds(rows))) as Record<string, Float32Array>
+      const { logits, losses } = out
       for (const value of losses!) loss += value
+      if (validation.further !== undefined) for (const value of out[`losses_${validation.further}`]!) further += value
       right += validation.right?.(rows, logits!) ?? 0
       await breathe()
     }
-    return { loss, right }
+    return { loss, further, right }
   }
 
   #record(row: HistoryRow): void {
@@ -208,7 +211,10 @@ export class Trainer {
   async #whole(rows: ReadonlyArray<number>, feeds: Feeds) {
     const { session } = this.#options
     const out = await session.run("train", {
-      ...this.#feeds("train", rows, this.#options.train.weight(rows, this.#epoch!.number), 0),
+      ...this.#feeds("train", rows, this.#options.train.weight(rows, this.#epoch!.number), {
+        rows: rows.length,
+        batch: 0
+      }),
       ...feeds
     })
     return { loss: out["loss"]![0]!, gradNorm: out["grad_norm"]![0]! }
@@ -218,9 +224,10 @@ export class Trainer {
   async #accumulated(batches: ReadonlyArray<ReadonlyArray<number>>, feeds: Feeds) {
     const { session } = this.#options
     const count = batches.reduce((total, rows) => total + this.#options.train.weight(rows, this.#epoch!.number), 0)
+    const all = batches.reduce((total, { length }) => total + length, 0)
     let loss = 0
     for (const [index, rows] of batches.entries()) {
-      const out = await session.run("accumulate", this.#feeds("accumulate", rows, count, index))
+      const out = await session.run("accumulate", this.#feeds("accumulate", rows, count, { rows: all, batch: index }))
       loss += out["loss"]![0]!
       await breathe()
     }
@@ -228,13 +235,20 @@ export class Trainer {
     return { loss, gradNorm: out["grad_norm"]![0]! }
   }
 
-  #feeds(name: "train" | "accumulate", rows: ReadonlyArray<number>, count: number, batch: number): Feeds {
+  /** @param of the effective batch: how many rows it has, and which of its batches this is */
+  #feeds(
+    name: "train" | "accumulate",
+    rows: ReadonlyArray<number>,
+    count: number,
+    of: { readonly rows: number; readonly batch: number }
+  ): Feeds {
     const { params, program, seed, train } = this.#options
     const drops = "seed" in program.functions[name]!.feeds
     return {
       ...train.feeds(rows, this.#epoch!.number),
       count,
-      ...(drops ? { seed: Int32Array.of(seed | 0, this.#step * params.gradient_accumulation_steps + batch) } : {})
+      ...(train.further === undefined ? {} : { [`count_${train.further}`]: of.rows }),
+      ...(drops ? { seed: Int32Array.of(seed | 0, this.#step * params.gradient_accumulation_steps + of.batch) } : {})
     }
   }
 }

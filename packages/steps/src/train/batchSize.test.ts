@@ -1,9 +1,12 @@
 import { afterAll, assert, it } from "@effect/vitest"
 import { StageError } from "@hone/core/Stage"
 import { classifierProgram, defaultAdamW, parseBertConfig } from "@hone/nn"
+import { bertForMaskedLm } from "@hone/nn/models/bert/networks"
+import { trainingProgram } from "@hone/nn/network/training"
 import { Effect, Schema } from "effect"
 import { makeBench, runStage } from "../testing/context.ts"
 import { testEngine, tinyConfig, tinyModel, tinyRows, tokensArtifact } from "../testing/models.ts"
+import { wordPieces } from "../testing/tokenizers.ts"
 import { predictedBytes, sizedParams } from "./batchSize.ts"
 import { train } from "./index.ts"
 import { TrainParams } from "./params.ts"
@@ -81,12 +84,44 @@ it.effect("a budget that holds no row is refused with the one that would", () =>
   })
 )
 
-it("a budget beside a number, and auto for masked tokens, are told before the run", () => {
+it.effect("auto counts the scores of masked tokens, and trains on them as the number that it stands for", () =>
+  Effect.gen(function* () {
+    const inputs = {
+      model: tinyModel(bench),
+      train: tokensArtifact(bench, tinyRows(40)),
+      tokenizer: wordPieces(bench)
+    }
+    const fit = (chosen: Record<string, unknown>) =>
+      runStage(bench, train, {
+        stage: "fit",
+        engine: testEngine,
+        with: { objective: "mlm", epochs: 1, ...chosen },
+        inputs,
+        seed: 5
+      })
+    const programOf = (config: object) => {
+      const network = bertForMaskedLm(parseBertConfig(config), { at: "positions" })
+      return trainingProgram({ network, trainable: () => true, optimizer: defaultAdamW, max_grad_norm: 1 })
+    }
+    const enough = predictedBytes(programOf(tinyConfig), 32, 16, () => 2)
+    const auto = yield* fit({ batch_size: "auto", memory_budget: Math.floor(enough / 2 ** 20) })
+    const size = Number(auto.counts["batch_size"])
+    assert.isBelow(size, 32)
+    const named = yield* fit({ batch_size: size })
+    assert.strictEqual(auto.outputs["model"]!.blob, named.outputs["model"]!.blob)
+    const large = programOf({ ...tinyConfig, vocab_size: 30_000 })
+    const [few, many] = [1, 5].map((masked) => predictedBytes(large, 16, 16, () => masked))
+    // Of four tokens a row more, at the least the scores of 30 000 words in float32.
+    assert.isAbove(many! - few!, 16 * 4 * 30_000 * 4)
+  })
+)
+
+it("a budget beside a number is told before the run", () => {
   const faults = (params: Record<string, unknown>) =>
     train
       .types({ params: decode(params), inputs: { tokenizer: { kind: "tokenizer" } }, heads: {} })
       .faults.map(({ path }) => path.join("."))
   assert.deepStrictEqual(faults({ memory_budget: 1000 }), ["with.memory_budget"])
-  assert.deepStrictEqual(faults({ objective: "mlm", batch_size: "auto" }), ["with.batch_size"])
+  assert.deepStrictEqual(faults({ objective: "mlm", batch_size: "auto" }), [])
   assert.deepStrictEqual(faults({ batch_size: "auto" }), [])
 })

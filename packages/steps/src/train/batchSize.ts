@@ -18,15 +18,26 @@ export const passOf = (program: TrainingProgram): "accumulate" | "train" =>
   "accumulate" in program.functions ? "accumulate" : "train"
 
 /** Bytes that a training in batches of so many rows of this length is predicted to take. From the graph alone: the same on every machine. */
-export const predictedBytes = (program: TrainingProgram, batch: number, length: number): number =>
-  memoryOf(program, passOf(program), { batch, length }).total
+export const predictedBytes = (
+  program: TrainingProgram,
+  batch: number,
+  length: number,
+  masked?: MaskedTokens
+): number => {
+  const guessed = masked === undefined ? {} : { masked: batch * masked(length) }
+  return memoryOf(program, passOf(program), { batch, length, ...guessed }).total
+}
 
 /** The largest batch size that is predicted to fit into a budget with rows of this length; undefined where not even one row does. */
 export const fittingSize = (
   program: TrainingProgram,
   length: number,
-  { memory_budget = DEFAULT_BUDGET_MIB }: Pick<TrainParams, "memory_budget">
-): number | undefined => SIZES.find((size) => predictedBytes(program, size, length) <= memory_budget * MIB)
+  { memory_budget = DEFAULT_BUDGET_MIB }: Pick<TrainParams, "memory_budget">,
+  masked?: MaskedTokens
+): number | undefined => SIZES.find((size) => predictedBytes(program, size, length, masked) <= memory_budget * MIB)
+
+/** How many tokens of a row are masked, for a program that guesses them: of each the scores of all words are held. */
+type MaskedTokens = (length: number) => number
 
 /**
  * Settles `batch_size: auto`: the largest size that is predicted to fit into the stated budget with the longest of the rows. What
@@ -36,13 +47,14 @@ export const fittingSize = (
 export const sizedParams = (
   { batch_size, ...params }: TrainParams,
   program: TrainingProgram,
-  lengths: Int32Array
+  lengths: Int32Array,
+  masked?: MaskedTokens
 ): Effect.Effect<SizedParams, StageError> => {
   if (batch_size !== "auto") return Effect.succeed({ ...params, batch_size })
   const length = paddedLength([lengths.reduce((most, of) => Math.max(most, of), 1)])
-  const fitting = fittingSize(program, length, params)
+  const fitting = fittingSize(program, length, params, masked)
   if (fitting !== undefined) return Effect.succeed({ ...params, batch_size: fitting })
-  const needed = Math.ceil(predictedBytes(program, 1, length) / MIB)
+  const needed = Math.ceil(predictedBytes(program, 1, length, masked) / MIB)
   return Effect.fail(
     new StageError({
       code: "memory_budget",

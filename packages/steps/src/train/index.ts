@@ -92,16 +92,45 @@ const unfreezingFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<S
       ]
     : []
 
-/** A budget that nothing is chosen by, or masked tokens, whose number a batch's memory hangs on and which are drawn only in training. */
+/** A budget that nothing is chosen by. */
 const budgetFaults = ({ params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
-  const isAuto = params.batch_size === "auto"
-  if (isAuto && params.objective === "mlm") {
-    const message = "batch_size: auto is for trainings on labels: how many tokens a batch masks is not known before"
-    return [{ path: ["with", "batch_size"], message, hint: "write a number" }]
-  }
-  if (isAuto || params.memory_budget === undefined) return []
+  if (params.batch_size === "auto" || params.memory_budget === undefined) return []
   const message = `memory_budget chooses nothing beside a batch_size of ${params.batch_size}`
   return [{ path: ["with", "memory_budget"], message, hint: "write batch_size: auto, or leave memory_budget out" }]
+}
+
+/** Next sentences of what has none, and documents by a column that there is not. */
+const sentenceFaults = ({ inputs, params }: TypeContext<TrainParams>): ReadonlyArray<StepFault> => {
+  const { document, next_sentence, objective } = params
+  const fault = (path: StepFault["path"], message: string, hint: string) => [{ path, message, hint }]
+  if (next_sentence && objective !== "mlm")
+    return fault(
+      ["with", "next_sentence"],
+      "next_sentence is a part of continued pre-training",
+      "write objective: mlm beside it, or leave it out"
+    )
+  if (!next_sentence)
+    return document === undefined
+      ? []
+      : fault(
+          ["with", "document"],
+          "document says nothing without next_sentence",
+          "write next_sentence: true, or leave it out"
+        )
+  return ["train", "validation"].flatMap((port) => {
+    const columns = inputs[port]?.columns
+    if (columns === undefined) return []
+    if (columns["text_b"] !== undefined)
+      return fault(
+        ["in", port],
+        `the rows at \`${port}\` are pairs already, and next_sentence makes pairs of texts`,
+        "connect rows of one text each, or leave next_sentence out"
+      )
+    if (document === undefined || ["utf8", "dictionary"].includes(columns[document]?.type ?? "")) return []
+    const what = columns[document] === undefined ? "no column" : "no column of texts"
+    const hint = `they have ${Object.keys(columns).join(", ")}; ingest keeps further columns by \`keep\``
+    return fault(["with", "document"], `the rows at \`${port}\` have ${what} "${document}"`, hint)
+  })
 }
 
 /** A horizon before the end of training: the rest of it would change nothing. */
@@ -154,7 +183,8 @@ export const train = makeStaged({
       ...lossFaults(context),
       ...scheduleFaults(context),
       ...unfreezingFaults(context),
-      ...budgetFaults(context)
+      ...budgetFaults(context),
+      ...sentenceFaults(context)
     ]
     if (context.params.objective === "mlm")
       return { outputs: { model: { kind: "model", head: false, ...of }, history: { kind: "history" } }, faults }

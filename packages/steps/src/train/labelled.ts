@@ -82,7 +82,7 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
       program.parameters.map(({ name }) => [name, head.fresh.get(name) ?? toTrainedUnit(name, model.read(name), scale)])
     ),
     written: (name, values) => [name, toTargetUnit(name, values, scale)],
-    dropped: [],
+    dropped: model.tensors.flatMap(({ name }) => (placeOf(name) === "pretraining" ? [name] : [])),
     warnings: [...head.warnings, ...dataWarnings(train, validation, head.labels)]
   }
   return prepared

@@ -18,6 +18,13 @@ const noMask = (message: string): StageError =>
     hint: "continued pre-training by masks is for BERT's tokenizers: WordPiece with a [MASK] token"
   })
 
+/** Tokens that end a sentence, and those that may close it behind them. */
+const SENTENCE_ENDERS = [".", "!", "?", "\u2026", "\u3002"]
+const CLOSERS = ['"', "'", ")", "]", "\u201d", "\u2019"]
+
+const idsOf = (vocab: Readonly<Record<string, number>>, tokens: ReadonlyArray<string>): ReadonlySet<number> =>
+  new Set(tokens.flatMap((token) => (Object.hasOwn(vocab, token) ? [vocab[token]!] : [])))
+
 /** Reads what masking needs from a tokenizer artifact. Throws StageError `no_mask_token` for a tokenizer that masks nothing. */
 export const maskVocabulary = (artifact: InputArtifact): MaskVocabulary => {
   const table = readTable(artifact)
@@ -30,10 +37,16 @@ export const maskVocabulary = (artifact: InputArtifact): MaskVocabulary => {
   )
   const mask = special.get("[MASK]")
   if (mask === undefined) throw noMask("the tokenizer has no special token [MASK]")
+  const [cls, sep] = [special.get("[CLS]"), special.get("[SEP]")]
+  if (cls === undefined || sep === undefined) throw noMask("the tokenizer has no special tokens [CLS] and [SEP]")
   const prefix = continuing_subword_prefix ?? "##"
   const continuing = new Set(Object.entries(vocab).flatMap(([token, id]) => (token.startsWith(prefix) ? [id] : [])))
   return {
     mask,
+    cls,
+    sep,
+    enders: idsOf(vocab, SENTENCE_ENDERS),
+    closers: idsOf(vocab, CLOSERS),
     // BERT's vocabularies hold some hundred unused tokens; putting them in would teach nothing, but they are not special.
     special: new Set(special.values()),
     continues: (id) => continuing.has(id),

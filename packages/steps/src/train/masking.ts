@@ -3,6 +3,13 @@ import { generator, shuffle } from "../tensors/batches.ts"
 /** What masking knows of a tokenizer. */
 export interface MaskVocabulary {
   readonly mask: number
+  /** In front of a row, and behind each of its texts. */
+  readonly cls: number
+  readonly sep: number
+  /** Tokens that end a sentence. */
+  readonly enders: ReadonlySet<number>
+  /** Quotes and brackets that belong to the sentence before them. */
+  readonly closers: ReadonlySet<number>
   /** Ids that are never masked and never put in: [CLS], [SEP], padding, the mask itself. */
   readonly special: ReadonlySet<number>
   /** Whether a token goes on a word that a token before it began. */
@@ -10,6 +17,9 @@ export interface MaskVocabulary {
   /** Ids from 0 to below this. */
   readonly size: number
 }
+
+/** What masking alone reads of it. */
+export type MaskableVocabulary = Pick<MaskVocabulary, "continues" | "mask" | "size" | "special">
 
 export interface MaskingOptions {
   readonly probability: number
@@ -24,7 +34,7 @@ export interface MaskedRow {
 }
 
 /** How many tokens of a row can be masked. */
-export const maskable = (ids: Int32Array, { special }: MaskVocabulary): number =>
+export const maskable = (ids: Int32Array, { special }: Pick<MaskVocabulary, "special">): number =>
   ids.filter((id) => !special.has(id)).length
 
 /** Tokens to guess of a row with so many that can be: their share, rounded, at least one. */
@@ -39,7 +49,7 @@ export const maskedCount = (tokens: number, probability: number): number =>
  */
 export const maskRow = (
   ids: Int32Array,
-  vocabulary: MaskVocabulary,
+  vocabulary: MaskableVocabulary,
   { probability, wholeWords }: MaskingOptions,
   seed: number
 ): MaskedRow => {
@@ -58,7 +68,7 @@ export const maskRow = (
 
 const wordsOf = (
   ids: Int32Array,
-  { continues, special }: MaskVocabulary,
+  { continues, special }: MaskableVocabulary,
   wholeWords: boolean
 ): Array<ReadonlyArray<number>> => {
   const words: Array<Array<number>> = []
@@ -71,7 +81,7 @@ const wordsOf = (
   return words
 }
 
-const replacement = (id: number, { mask, size, special }: MaskVocabulary, random: () => number): number => {
+const replacement = (id: number, { mask, size, special }: MaskableVocabulary, random: () => number): number => {
   const draw = random()
   if (draw < 0.8) return mask
   if (draw >= 0.9) return id

@@ -22,7 +22,7 @@ const EarlyStopping = Schema.Struct({
 export const TrainParams = Schema.Struct({
   objective: semantic(Schema.Literals(["task", "mlm"]), {
     description:
-      "task: what the rows are labelled with. mlm: continued pre-training, which guesses masked tokens of texts that need no label; it gives a model without a head, for a further training.",
+      "task: what the rows are labelled with. mlm: continued pre-training, which guesses masked tokens of texts that need no label; it gives a model without a classifier, for a further training.",
     default: "task"
   }),
   mlm_probability: semantic(
@@ -38,6 +38,17 @@ export const TrainParams = Schema.Struct({
     description: "Under mlm, whether the pieces of a word are masked together.",
     default: true,
     source: "BERT's later releases (2019)"
+  }),
+  next_sentence: semantic(Schema.Boolean, {
+    description:
+      "Under mlm, whether each row becomes two texts, of which is also to be told whether the second goes on from the first: it does in half of the draws, else it is of another document; drawn anew in each epoch. Each row is a document of sentences, unless `document` says more.",
+    default: false,
+    source: "Devlin et al. 2019, section 3.1; off, since Liu et al. 2019 (RoBERTa) found nothing lost without it"
+  }),
+  document: semantic(Schema.NonEmptyString, {
+    description:
+      "Under next_sentence, the column by which rows are of one document: rows in turn with one value in it are its segments, in the order in which they stand. Left out: each row is a document, and its sentences (up to . ! ?) are the segments.",
+    optional: true
   }),
   learning_rate: semantic(positive, {
     description: "Peak learning rate of AdamW, per optimizer step.",

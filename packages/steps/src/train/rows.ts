@@ -5,6 +5,8 @@ import type { TrainingObjective } from "./objective.ts"
 
 interface CommonRows {
   readonly rowIds: ReadonlyArray<string>
+  /** A further head of the program, for which each row has a label too: the mean of its losses over rows is added. */
+  readonly further?: string | undefined
   /** [rows] tokens of each: rows of like length share a batch */
   readonly lengths: Int32Array
 }
