@@ -1,11 +1,11 @@
 // Bundles the command line and the worker, and writes what a launcher and a plan need to know about their sources.
-// Result: packages/runner/bundle/{hone.mjs, sources.json, implementation.json, <id>/{main,worker,...}.mjs}.
+// Result: packages/runner/bundle/{hone.mjs, sources.json, implementation.json, <id>/{main,worker,...}.mjs, <id>/sweep-page.{js,css}}.
 // Each bundle has a folder of its own that is never rewritten: a run that is under way keeps its own code.
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
 import { join, relative } from "node:path"
 import { build } from "esbuild"
-import { bundleOptions } from "./bundle/options.mjs"
+import { bundleOptions, pageOptions } from "./bundle/options.mjs"
 import { implementationDigests, readLock } from "./bundle/implementation.mjs"
 import { partialFolder, publishFolder, sweepPartials, writeJson } from "./setup/files.mjs"
 import { withLock } from "./setup/lock.mjs"
@@ -35,10 +35,12 @@ async function bundle() {
   const partial = partialFolder(bundles)
   try {
     const main = await build(bundleOptions(root, partial))
+    const page = await build(pageOptions(root, partial))
     await bundleLauncher(partial)
     const modules = await implementationDigests(root, ownEntries(), readLock(root))
     writeJson(join(partial, "implementation.json"), { modules })
-    publish(partial, began, Object.keys(main.metafile.inputs), modules)
+    const inputs = [main, page].flatMap(({ metafile }) => Object.keys(metafile.inputs))
+    publish(partial, began, inputs, modules)
   } finally {
     rmSync(partial, { recursive: true, force: true })
   }
@@ -69,7 +71,8 @@ function statOwnSources() {
   for (const folder of ["packages", "scripts"]) {
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name)
-      if (entry.isFile() && /\.(ts|mjs|json)$/.test(entry.name) && !made.test(relative(root, file))) files.push(file)
+      if (entry.isFile() && /\.(ts|mjs|json|css)$/.test(entry.name) && !made.test(relative(root, file)))
+        files.push(file)
     }
   }
   return new Map([...files, join(root, "package-lock.json")].map((file) => [relative(root, file), stamp(file)]))

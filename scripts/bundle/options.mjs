@@ -35,3 +35,31 @@ export function bundleOptions(root, outdir) {
     logOverride: { "ignored-bare-import": "error" }
   }
 }
+
+// The licences of what a page carries along ask for it.
+const isc =
+  "ISC License: free to use, copy, modify and distribute with this notice; provided as is, without any warranty."
+const pageNotice = `/* Observable Plot, (c) Observable, Inc.; D3, (c) Mike Bostock. ${isc} */`
+
+/**
+ * Options of esbuild for what runs in a browser: `sweep-page.js` and `sweep-page.css`, which `hone sweep` writes into its pages.
+ *
+ * @returns {import("esbuild").BuildOptions & { metafile: true }}
+ */
+export function pageOptions(root, outdir) {
+  return {
+    entryPoints: { "sweep-page": join(root, "packages/runner/src/sweep/page/main.ts") },
+    absWorkingDir: root,
+    outdir,
+    bundle: true,
+    format: "iife",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    metafile: true,
+    charset: "utf8",
+    legalComments: "none",
+    banner: { js: pageNotice },
+    logLevel: "warning"
+  }
+}

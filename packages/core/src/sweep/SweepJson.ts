@@ -74,6 +74,30 @@ const SweepParam = Schema.Struct({
   differs: Schema.Boolean
 })
 
+/** What a param has to do with the objective, by the variance that a forest over the trials gives to it. */
+const SweepImportance = Schema.Struct({
+  /** Trials that it is made from: those with an objective that were not stopped. */
+  trials: Schema.Int,
+  /** Of the objective's variance, the share that the forest explains of trials it has not seen; below 0: worse than their mean. Null: too few. */
+  explained: Schema.NullOr(Schema.Finite),
+  /** By share, largest first. */
+  params: Schema.Array(
+    Schema.Struct({
+      /** One param, or those that only change together. */
+      paths: Schema.Array(Schema.String),
+      /** Of the variance over the whole space, what it makes alone: 0 to 1. */
+      share: Schema.Finite,
+      /** The share that it gets in one of twenty sweeps of the same trials whose objectives are dealt out at random. */
+      chance: Schema.Finite
+    })
+  ),
+  /** What params make together and none makes alone. */
+  interactions: Schema.Finite,
+  /** How far to believe it, in a sentence. */
+  words: Schema.String
+})
+export type SweepImportance = typeof SweepImportance.Type
+
 /** A row of numbers on the test rows, by metric. */
 const Scores = Schema.Record(Schema.String, Schema.Finite)
 
@@ -111,6 +135,8 @@ export const SweepJson = Schema.Struct({
   params: Schema.Array(SweepParam),
   /** In the order of `rank`, then those without one in the order asked for. */
   trials: Schema.Array(SweepTrial),
+  /** What each param does to the objective. */
+  importance: Schema.optionalKey(SweepImportance),
   /** The id of the best trial; null before there is one. */
   best: Schema.NullOr(Schema.String),
   /**

@@ -1,0 +1,53 @@
+import type { SweepTrial } from "@hone/core/sweep/SweepJson"
+import * as Plot from "@observablehq/plot"
+import { type Axis, paramAxes } from "../report/axes.ts"
+import { colourIn, drawingOrder, opacityIn, shared, tipIn, type View } from "./look.ts"
+import { lastPart, valueText } from "../report/names.ts"
+
+const scaleOf = ({ kind, ticks }: Axis): Plot.ScaleOptions =>
+  kind === "category" ? { type: "point", domain: ticks.map(({ text }) => text), padding: 0.5 } : { type: kind }
+
+const onePlot = (view: View, axis: Axis): Element => {
+  const { sweep, width } = view
+  const trials = drawingOrder(view).filter((trial) => trial.objective !== null && axis.placeOf(trial) !== null)
+  const metric = lastPart(sweep.objective.metric)
+  const colour = colourIn(sweep)
+  const opacity = opacityIn(view)
+  const place = (trial: SweepTrial) =>
+    axis.kind === "category" ? valueText(axis.valueOf(trial)) : (axis.valueOf(trial) as number)
+  const spread = (sign: number) => (trial: SweepTrial) => trial.objective! + sign * (trial.sd ?? 0)
+  const channels = { x: place, y: "objective" } as const
+  return Plot.plot({
+    ...shared,
+    width,
+    height: 220,
+    marginLeft: 52,
+    marginBottom: 36,
+    ariaLabel: `${metric} against ${axis.name}`,
+    x: { ...scaleOf(axis), label: axis.name, ...(axis.kind === "log" ? { ticks: 4, tickFormat: valueText } : {}) },
+    y: { grid: true, nice: true, label: metric, ticks: 5, tickFormat: valueText },
+    color: { type: "identity" },
+    marks: [
+      Plot.ruleX(
+        trials.filter(({ sd }) => sd !== null),
+        { x: place, y1: spread(-1), y2: spread(1), stroke: colour, strokeOpacity: opacity }
+      ),
+      Plot.dot(trials, {
+        ...channels,
+        r: 4,
+        stroke: colour,
+        strokeWidth: 1.5,
+        fill: (trial: SweepTrial) => (trial.state === "complete" ? colour(trial) : "var(--page)"),
+        fillOpacity: opacity,
+        strokeOpacity: opacity
+      }),
+      Plot.tip(trials, Plot.pointer({ ...channels, title: tipIn(sweep) }))
+    ]
+  })
+}
+
+/** The objective against each param that differs: one small plot each. */
+export const scatterPlots = (view: View): ReadonlyArray<Element> =>
+  view.sweep.trials.some(({ objective }) => objective !== null)
+    ? paramAxes(view.sweep).map((axis) => onePlot(view, axis))
+    : []
