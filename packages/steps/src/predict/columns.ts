@@ -1,4 +1,5 @@
 import { decide, type Thresholds } from "../evaluate/decide.ts"
+import type { TableColumn } from "../tables/columns.ts"
 import type { TargetKind } from "../tensors/outputs.ts"
 
 /** Rows with their predictions, as a file of them has them. All arrays have an element for each row. */
@@ -16,33 +17,6 @@ export interface PredictedRows {
   /** The probability of each label, or the number of a regression; null for a row without a prediction. */
   readonly scores: ReadonlyArray<Float32Array | null>
 }
-
-/** A column of a table file. Lists are JSON text there, which `ingest` reads as lists. */
-export type TableColumn =
-  | {
-      readonly name: string
-      readonly type: "text"
-      readonly nullable: boolean
-      readonly values: ReadonlyArray<string | null>
-    }
-  | {
-      readonly name: string
-      readonly type: "list"
-      readonly nullable: true
-      readonly values: ReadonlyArray<ReadonlyArray<string> | null>
-    }
-  | {
-      readonly name: string
-      readonly type: "integer"
-      readonly nullable: false
-      readonly values: ReadonlyArray<number>
-    }
-  | {
-      readonly name: string
-      readonly type: "number"
-      readonly nullable: true
-      readonly values: ReadonlyArray<number | null>
-    }
 
 /** Score columns of labels begin so; JSON lines have one object instead. */
 export const SCORE = "score_"

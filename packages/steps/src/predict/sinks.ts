@@ -2,9 +2,9 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSyn
 import { basename, dirname, join, resolve } from "node:path"
 import type { Writable } from "node:stream"
 import { fileWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer"
-import { type Column, int32, nullableFloat64, nullableUtf8, utf8 } from "../arrow/columns.ts"
 import { TableWriter } from "../arrow/writer.ts"
-import { columnsOf, type PredictedRows, SCORE, type TableColumn } from "./columns.ts"
+import { arrowColumns, flattened, separated } from "../tables/columns.ts"
+import { columnsOf, type PredictedRows, SCORE } from "./columns.ts"
 
 export const outputFormats = ["csv", "jsonl", "parquet", "arrow"] as const
 export type OutputFormat = (typeof outputFormats)[number]
@@ -91,44 +91,14 @@ const jsonLines = (rows: PredictedRows): string => {
   return lines.join("")
 }
 
-/** RFC 4180 with line feeds: a field with a comma, a quote or a line end is quoted; null is an empty field. */
-const separated = (rows: PredictedRows, withHeader: boolean): string => {
-  const columns = columnsOf(rows).map(flattened)
-  const lines = rows.scores.map((_, row) =>
-    columns.map(({ values }) => field(shortened("", values[row] ?? ""))).join(",")
-  )
-  const header = withHeader ? [columns.map(({ name }) => field(name)).join(",")] : []
-  return [...header, ...lines].map((line) => `${line}\n`).join("")
-}
-
-type FlatColumn = Exclude<TableColumn, { readonly type: "list" }>
-
-/** A list as JSON text. */
-const flattened = (column: TableColumn): FlatColumn =>
-  column.type === "list"
-    ? { ...column, type: "text", values: column.values.map((list) => (list === null ? null : JSON.stringify(list))) }
-    : column
-
 /** Scores are float32: nine digits give each of them back. */
 const shortened = <A>(_: string, value: A): A | number =>
   typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(9)) : value
 
-const field = (value: string | number): string => {
-  const text = String(value)
-  return /[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-const arrowColumn = ({ nullable, type, values }: FlatColumn): Column => {
-  if (type === "integer") return int32(Int32Array.from(values))
-  if (type === "number") return nullableFloat64(values)
-  return nullable ? nullableUtf8(values) : utf8(values as ReadonlyArray<string>)
-}
-
 const arrowWriter = (path: string): Writer => {
   const writer = new TableWriter(dirname(path), basename(path))
   return {
-    write: (rows) =>
-      writer.write(Object.fromEntries(columnsOf(rows).map((column) => [column.name, arrowColumn(flattened(column))]))),
+    write: (rows) => writer.write(arrowColumns(columnsOf(rows))),
     finish: () => void writer.finish(),
     close: () => writer.abandon()
   }
@@ -163,7 +133,9 @@ const parquetWriter = (path: string): Writer => {
 }
 
 const writers: Readonly<Record<OutputFormat, (path: string) => Writer>> = {
-  csv: textWriter(separated),
+  csv: textWriter((rows, withHeader) =>
+    separated(columnsOf(rows), { withHeader, numberText: (value) => String(shortened("", value)) })
+  ),
   jsonl: textWriter(jsonLines),
   arrow: arrowWriter,
   parquet: parquetWriter

@@ -7,6 +7,7 @@ import { share } from "../../schedule/Run.ts"
 import { sweepScratch } from "../../store/Attempts.ts"
 import { writeLastKeys } from "../../store/Runs.ts"
 import type { Machine } from "../../sweep/piece.ts"
+import { importanceOf } from "../../sweep/importance/importance.ts"
 import { sweepJson } from "../../sweep/result.ts"
 import { search, type Told } from "../../sweep/Search.ts"
 import { emptyState, type SweepState } from "../../sweep/State.ts"
@@ -50,7 +51,7 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   )
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const result: SweepJson = sweepJson({ state, pipeline, file, seconds })
-  return result
+  return { ...result, importance: importanceOf(result) }
 })
 
 /** gc keeps what a file used when it last ran: all that the trials of a sweep were found under. */

@@ -1,25 +1,6 @@
-import type { Json } from "@hone/core/Json"
 import type { SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
+import { shortNames, valueText } from "../../sweep/report/names.ts"
 import { duration, paint, table } from "../Output.ts"
-
-/** A param's value in few characters: `{ partial: { last_blocks: 2 } }` as `partial last_blocks 2`. */
-export const valueText = (value: unknown): string => {
-  if (value === undefined) return ""
-  if (typeof value === "number")
-    return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : String(Number(value.toPrecision(4)))
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return Object.entries(value as Readonly<Record<string, Json>>)
-      .map(([key, inner]) => `${key} ${valueText(inner)}`)
-      .join(", ")
-  }
-  return Array.isArray(value) ? value.map(valueText).join(" ") : String(value)
-}
-
-/** Paths as columns are headed: the step's name only where two params would be called alike. */
-export const shortNames = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const name = (path: string) => path.slice(path.indexOf(".") + 1)
-  return paths.map((path) => (paths.filter((other) => name(other) === name(path)).length > 1 ? path : name(path)))
-}
 
 const scoreText = (value: number | null): string => (value === null ? "" : String(Number(value.toPrecision(4))))
 
@@ -87,6 +68,29 @@ const testLines = ({ base, best, test, trials }: SweepJson): ReadonlyArray<strin
   ]
 }
 
+const percent = (share: number): string => `${Math.round(100 * share)} %`
+
+/** Which params mattered, and how far to believe it. */
+const importanceLines = ({ importance }: SweepJson): ReadonlyArray<string> => {
+  if (importance === undefined) return []
+  const { interactions, params, words } = importance
+  if (params.length === 0) return ["", `importance of params: ${words}`]
+  const names = shortNames(params.flatMap(({ paths }) => paths))
+  let at = 0
+  const rows = params.map(({ chance, paths, share }) => [
+    paths.map(() => names[at++]!).join(" + "),
+    share > chance ? percent(share) : paint("dim", percent(share)),
+    paint("dim", percent(chance))
+  ])
+  return [
+    "",
+    "importance of params: the share of the objective's variance that each makes alone",
+    table([["", "share", "by chance"].map((cell) => paint("dim", cell)), ...rows], ["left", "right", "right"]),
+    ...(interactions < 0.005 ? [] : [`${percent(interactions)} is made by params together`]),
+    paint("dim", words)
+  ]
+}
+
 /** The result of a sweep: the ranked table with what differs, the test rows, and what to know before believing it. */
 export const renderSweep = (sweep: SweepJson): string => {
   const count = (state: SweepTrial["state"]) => sweep.trials.filter((trial) => trial.state === state).length
@@ -100,6 +104,7 @@ export const renderSweep = (sweep: SweepJson): string => {
   return [
     table(trialRows(sweep)),
     ...testLines(sweep),
+    ...importanceLines(sweep),
     "",
     ...sweep.warnings.map((warning) => paint("yellow", warning)),
     `${counts.join(", ")}; ${steps} steps, ${distinct_steps} distinct; ${duration(trial_seconds)} of work, ${duration(wall_seconds)} now; ended: ${sweep.ended}`

@@ -1,10 +1,10 @@
 import { rankedTrials, type SweepState, type Trial } from "../../sweep/State.ts"
 import { decisionLine } from "../../sweep/result.ts"
+import { shortNames, valueText } from "../../sweep/report/names.ts"
 import type { Told } from "../../sweep/Search.ts"
 import { cut } from "../live/Table.ts"
 import { duration, paint, print, table } from "../Output.ts"
 import type { SweepScreen } from "./Execute.ts"
-import { shortNames, valueText } from "./Render.ts"
 
 export interface OpenScreen extends SweepScreen {
   readonly close: () => void

@@ -1,13 +1,18 @@
 import type { SweepOption } from "@hone/core/sweep/SweepText"
-import { Effect } from "effect"
+import type { SweepJson } from "@hone/core/sweep/SweepJson"
+import { relative } from "node:path"
+import { attempt } from "@hone/steps/attempt"
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
 import { print, printJson } from "../Output.ts"
+import { refuse, refusing } from "../StepResult.ts"
 import { executeSweep } from "../sweep/Execute.ts"
-import { loadSweep } from "../sweep/Load.ts"
+import { type LoadedSweep, loadSweep } from "../sweep/Load.ts"
 import { renderSweep } from "../sweep/Render.ts"
 import { openSweepScreen, silent } from "../sweep/Screen.ts"
+import { type ReportFormat, reportFormats, writeReport } from "../../sweep/report/files.ts"
 
 const flags = {
   file: Flags.file,
@@ -30,7 +35,13 @@ const flags = {
     Flag.withDescription("how many trials run side by side: search.parallel"),
     Flag.optional
   ),
-  json: Flags.json
+  json: Flags.json,
+  html: Flag.String("html").pipe(
+    Flag.withDescription("write the page of the sweep: one file with all its figures, FILE.html"),
+    Flag.optional
+  ),
+  csv: Flag.String("csv").pipe(Flag.withDescription("write a row for each trial: FILE.csv"), Flag.optional),
+  arrow: Flag.String("arrow").pipe(Flag.withDescription("the same as Arrow IPC: FILE.arrow"), Flag.optional)
 }
 
 type Asked = {
@@ -54,18 +65,58 @@ const optionsOf = (asked: Asked): ReadonlyArray<SweepOption> =>
       : [{ text: `--${name} ${option.value}`, path: places[name], value: option.value }]
   })
 
+interface Report {
+  readonly format: ReportFormat
+  readonly path: string
+}
+
+type AskedReports = Readonly<Record<ReportFormat, Option.Option<string>>>
+
+/** Where reports go. A name must end as its format does: what was meant otherwise is not written over. */
+const reportsOf = Effect.fnUntraced(function* (asked: AskedReports, json: boolean) {
+  const reports = reportFormats.flatMap((format): ReadonlyArray<Report> => {
+    const path = asked[format]
+    return Option.isNone(path) ? [] : [{ format, path: path.value }]
+  })
+  const wrong = reports.find(({ format, path }) => !path.toLowerCase().endsWith(`.${format}`))
+  if (wrong === undefined) return reports
+  const { format, path } = wrong
+  const message = `--${format} ${path}: the name does not end in .${format}`
+  return yield* refuse(2, { message, hint: `write --${format} ${path}.${format}` }, json)
+})
+
+/** Prints the result and writes what was asked for. */
+const tell = Effect.fnUntraced(function* (result: SweepJson, reports: ReadonlyArray<Report>, json: boolean) {
+  if (json) printJson(result)
+  else print(renderSweep(result))
+  for (const { format, path } of reports) {
+    yield* refusing(json)(attempt(() => writeReport(format, path, result)))
+    if (!json) print(`wrote ${path}`)
+  }
+})
+
+/** The page of what has just run, beside its log. */
+const keepPage = Effect.fnUntraced(function* ({ log }: LoadedSweep, result: SweepJson, json: boolean) {
+  const path = log.path.replace(/\.jsonl$/u, ".html")
+  // The results are what counts: a full disk must not turn a finished sweep into a failed one.
+  const isKept = yield* attempt(() => writeReport("html", path, result)).pipe(Effect.isSuccess)
+  if (isKept && !json) print(`page: ${relative("", path)}`)
+})
+
 const runVerb = Command.make(
   "run",
   flags,
-  Effect.fn("hone sweep run")(function* ({ file, json, set, ...asked }) {
+  Effect.fn("hone sweep run")(function* ({ arrow, csv, file, html, json, set, ...asked }) {
+    const reports = yield* reportsOf({ arrow, csv, html }, json)
     const loaded = yield* loadSweep({ file, sets: set, options: optionsOf(asked), json })
+    const known = loaded.log.entries.length
     const result = yield* Effect.acquireUseRelease(
       Effect.promise(() => openSweepScreen(json)),
       (screen) => executeSweep(loaded, "run", screen),
       (screen) => Effect.sync(() => screen.close())
     )
-    if (json) printJson(result)
-    else print(renderSweep(result))
+    yield* tell(result, reports, json)
+    if (loaded.log.entries.length > known) yield* keepPage(loaded, result, json)
     if (result.best === null) return yield* new Exit({ code: 1 })
   })
 ).pipe(Command.withDescription("Run a sweep: what its trials have in common runs once, and what is there not at all"))
@@ -73,11 +124,10 @@ const runVerb = Command.make(
 const showVerb = Command.make(
   "show",
   flags,
-  Effect.fn("hone sweep show")(function* ({ file, json, set, ...asked }) {
+  Effect.fn("hone sweep show")(function* ({ arrow, csv, file, html, json, set, ...asked }) {
+    const reports = yield* reportsOf({ arrow, csv, html }, json)
     const loaded = yield* loadSweep({ file, sets: set, options: optionsOf(asked), json })
-    const result = yield* executeSweep(loaded, "look", silent)
-    if (json) printJson(result)
-    else print(renderSweep(result))
+    yield* tell(yield* executeSweep(loaded, "look", silent), reports, json)
   })
 ).pipe(Command.withDescription("Show what there is of a sweep, and run nothing"))
 

@@ -26,6 +26,14 @@ const rungsOf = (trials: ReadonlyArray<SweepTrial>) =>
     }))
   )
 
+/** At most ten whole numbers between the ends: epochs have no halves. */
+const wholeTicks = (points: ReadonlyArray<Told>): ReadonlyArray<number> => {
+  const places = points.map(({ at }) => at)
+  const [first, last] = [Math.ceil(Math.min(...places)), Math.floor(Math.max(...places))]
+  const step = Math.max(1, Math.ceil((last - first) / 9))
+  return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => first + at * step)
+}
+
 /** What each trial told as it trained, with what was decided at the rungs. Undefined where nothing was told on the way. */
 export const curvesPlot = (view: View): Element | undefined => {
   const { sweep } = view
@@ -51,7 +59,7 @@ export const curvesPlot = (view: View): Element | undefined => {
     marginBottom: 36,
     ariaLabel: `${metric} by ${resource}`,
     ariaDescription: `${new Set(points.map(({ trial }) => trial.id)).size} curves, ${rungs.length} decisions at rungs`,
-    x: { label: resource, nice: true, ticks: Math.min(10, Math.ceil(Math.max(...points.map(({ at }) => at)))) },
+    x: { label: resource, ticks: wholeTicks(points), tickFormat: String },
     y: { grid: true, nice: true, label: metric, tickFormat: valueText },
     color: { type: "identity" },
     marks: [

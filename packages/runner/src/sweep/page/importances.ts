@@ -11,8 +11,9 @@ const percent = (share: number): string => `${Math.round(100 * share)} %`
 export const importancesPlot = ({ sweep, width }: View): Element | undefined => {
   const params = sweep.importance?.params ?? []
   if (params.length === 0) return undefined
-  const names = shortNames(params.flatMap(({ paths }) => paths))
-  const nameOf = ({ paths }: Own) => paths.map((path) => names.get(path)).join(" + ")
+  const paths = params.flatMap(({ paths }) => paths)
+  const names = shortNames(paths)
+  const nameOf = (own: Own) => own.paths.map((path) => names[paths.indexOf(path)]).join(" + ")
   const most = Math.max(...params.flatMap(({ chance, share }) => [chance, share]))
   return Plot.plot({
     ...shared,

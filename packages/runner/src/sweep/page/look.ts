@@ -44,7 +44,7 @@ export const drawingOrder = ({ picked, sweep }: View): ReadonlyArray<SweepTrial>
 export const tipIn = (sweep: SweepJson): ((trial: SweepTrial) => string) => {
   const axes = paramAxes(sweep)
   return (trial) => {
-    const params = axes.map(({ name, valueOf }) => `${name}: ${valueText(valueOf(trial))}`)
+    const params = axes.map(({ name, valueOf }) => `${name}: ${valueText(valueOf(trial)) || "–"}`)
     const own = trial.objective === null ? trial.state : `${numberText(trial.objective)} (${trial.state})`
     return [`trial ${trial.number}: ${own}`, ...params].join("\n")
   }

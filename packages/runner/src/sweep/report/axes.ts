@@ -71,7 +71,7 @@ const paramAxis = (
 export const paramAxes = ({ params, trials }: Pick<SweepJson, "params" | "trials">): ReadonlyArray<Axis> => {
   const shown = params.filter(({ differs, kind }) => differs && kind !== "expr")
   const names = shortNames(shown.map(({ path }) => path))
-  return shown.map((param) => paramAxis(param, names.get(param.path)!, trials))
+  return shown.map((param, at) => paramAxis(param, names[at]!, trials))
 }
 
 /** The objective as an axis with the best at 1; undefined where no trial has one. */

@@ -1,14 +1,12 @@
 /** The shortest ends of paths that tell them apart: `learning_rate` for `tuned.learning_rate` where no other path ends so. */
-export const shortNames = (paths: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+export const shortNames = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
   const endOf = (path: string, parts: number) => path.split(".").slice(-parts).join(".")
-  return new Map(
-    paths.map((path) => {
-      for (let parts = 1; ; parts++) {
-        const name = endOf(path, parts)
-        if (name === path || paths.every((other) => other === path || endOf(other, parts) !== name)) return [path, name]
-      }
-    })
-  )
+  return paths.map((path) => {
+    for (let parts = 1; ; parts++) {
+      const name = endOf(path, parts)
+      if (name === path || paths.every((other) => other === path || endOf(other, parts) !== name)) return name
+    }
+  })
 }
 
 /** `validation_accuracy` of `tuned.validation_accuracy`. */
@@ -26,9 +24,9 @@ export const numberText = (value: number): string => {
     .replace("e+", "e")
 }
 
-/** A param's value in little room: `partial(last_blocks: 2)` for `{ partial: { last_blocks: 2 } }`. */
+/** A param's value in little room, nothing where it has none: `partial(last_blocks: 2)` for `{ partial: { last_blocks: 2 } }`. */
 export const valueText = (value: unknown): string => {
-  if (value === undefined) return "–"
+  if (value === undefined) return ""
   if (typeof value === "number") return numberText(value)
   if (Array.isArray(value)) return `[${value.map(valueText).join(", ")}]`
   if (typeof value !== "object" || value === null) return String(value)

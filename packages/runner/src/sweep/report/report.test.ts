@@ -52,10 +52,12 @@ describe("axes", () => {
 })
 
 it("names are as short as they can be told apart", () => {
-  assert.deepStrictEqual(
-    [...shortNames(["a.rate", "b.rate", "b.size", "params.rate"]).values()],
-    ["a.rate", "b.rate", "size", "params.rate"]
-  )
+  assert.deepStrictEqual(shortNames(["a.rate", "b.rate", "b.size", "params.rate"]), [
+    "a.rate",
+    "b.rate",
+    "size",
+    "params.rate"
+  ])
 })
 
 it("values are short", () => {
@@ -79,7 +81,7 @@ it("values are short", () => {
     "head",
     "partial(last_blocks: 2)",
     "lora(r: 8, alpha: 16)",
-    "–"
+    ""
   ])
   assert.strictEqual(numberText(-1e-9), "-1e-9")
 })

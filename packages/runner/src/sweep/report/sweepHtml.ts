@@ -42,10 +42,18 @@ const scoresOf = ({ base, best, objective, test, trials }: SweepJson): ReadonlyA
     },
     ...(metric === undefined || test?.best[metric] === undefined
       ? []
-      : [{ name: `its ${metric} on test rows`, value: numberText(test.best[metric]), note: test.steps.join(", ") }]),
+      : [
+          { name: `its ${metric} on test rows`, value: numberText(test.best[metric]), note: `told by ${test.steps[0]}` }
+        ]),
     ...(metric === undefined || base?.test[metric] === undefined
       ? []
-      : [{ name: `the base's ${metric}`, value: numberText(base.test[metric]), note: base.how ?? base.step }])
+      : [
+          {
+            name: `the base's ${metric}`,
+            value: numberText(base.test[metric]),
+            note: base.how === null ? base.step : `${base.step}, ${base.how}`
+          }
+        ])
   ]
 }
 
@@ -70,7 +78,7 @@ const trialRow = (trial: SweepTrial, params: Params): string => {
       tag("td", button),
       ...params.map(({ path }) => {
         const value = trial.params[path]
-        return tag("td", escaped(valueText(value)), typeof value === "number" ? numbers : "")
+        return tag("td", escaped(valueText(value) || "–"), typeof value === "number" ? numbers : "")
       }),
       tag("td", objective === null ? "" : spread(objective, sd), numbers),
       tag(
@@ -105,8 +113,8 @@ const trialsTable = (sweep: SweepJson): string => {
   const heads = [
     head("rank", 'class="number"'),
     head("trial"),
-    ...params.map((param) =>
-      head(names.get(param.path)!, `${isNumeric(param) ? 'class="number" ' : ""}title="${escaped(param.path)}"`)
+    ...params.map((param, at) =>
+      head(names[at]!, `${isNumeric(param) ? 'class="number" ' : ""}title="${escaped(param.path)}"`)
     ),
     head(lastPart(sweep.objective.metric), `class="number" title="${escaped(sweep.objective.metric)}"`),
     head("state"),
