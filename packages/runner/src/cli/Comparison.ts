@@ -88,8 +88,14 @@ const columns: ReadonlyArray<{ readonly metric: string; readonly head: string; r
     { metric: "spearman", head: "Spearman", show: (x) => x.toFixed(3) }
   ]
 
-const columnsOf = ({ predictors }: Compared) =>
-  columns.filter(({ metric }) => predictors["tuned"]?.[metric] !== undefined)
+const columnsOf = ({ predictors }: Compared) => {
+  const known = Object.keys(predictors["tuned"] ?? {})
+  const tops = known.flatMap((metric) => {
+    const k = /^top_(\d+)_accuracy$/u.exec(metric)?.[1]
+    return k === undefined ? [] : [{ metric, head: `in top ${k}`, show: percent }]
+  })
+  return [...columns.filter(({ metric }) => known.includes(metric)), ...tops]
+}
 
 const scores = (facts: Compared): string => {
   const shown = columnsOf(facts)

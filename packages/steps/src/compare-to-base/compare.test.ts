@@ -168,6 +168,38 @@ describe("compare-to-base", () => {
     })
   )
 
+  it.effect("compares accuracies among the first k, where rows have more classes than k", () =>
+    Effect.gen(function* () {
+      const names = ["a", "b", "c", "d", "e"]
+      // The true class stands at place `at` of five by score.
+      const ranked = (places: ReadonlyArray<number>) => {
+        const folder = folderIn(bench, `ranked-${made++}`)
+        const rowIds = places.map((_, row) => `r${row}`)
+        const classes = Int32Array.from(places, (_, row) => row % 5)
+        const scores = places.flatMap((at, row) =>
+          names.map((_, label) => (5 - ((label - (row % 5) + at + 5) % 5)) / 15)
+        )
+        const rows = { rowIds, texts: rowIds, targets: { kind: "classes", classes } } as const
+        const predictors = [{ name: "model", scores: Float32Array.from(scores) }]
+        return keep(bench, folder, writePredictions({ folder, file: "p.arrow", rows, labels: names, predictors }))
+      }
+      const told = (of: InputArtifact) =>
+        Effect.map(
+          runStage(bench, evaluate, { stage: "metrics", inputs: { predictions: of } }),
+          ({ outputs }) => outputs["metrics"]!
+        )
+      const base = yield* told(ranked([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]))
+      const tuned = yield* told(ranked([0, 1, 1, 3, 3, 0, 0, 1, 1, 3]))
+      const { outputs } = yield* compare(base, tuned, { metrics: ["accuracy"], top_k: [4, 2, 7] })
+      const { deltas } = outputs["comparison"]!.facts as any
+      expect(deltas.map((delta: any) => [delta.metric, delta.base, delta.tuned])).toEqual([
+        ["accuracy", 0.2, 0.3],
+        ["top_2_accuracy", 0.4, 0.7],
+        ["top_4_accuracy", 0.8, 1]
+      ])
+    })
+  )
+
   it.effect("finds no difference between a model and itself", () =>
     Effect.gen(function* () {
       const same = yield* metrics(guesses(baseRight))

@@ -1,5 +1,5 @@
-import { scalarMetric } from "../evaluate/metrics.ts"
-import { isHigherBetter, type ScalarName, scalarsOf } from "../evaluate/scalarNames.ts"
+import { metricsTold, namedMetric, scalarMetric } from "../evaluate/metrics.ts"
+import { isHigherBetter, type ScalarName } from "../evaluate/scalarNames.ts"
 import { rightOf, type Scored } from "../evaluate/scored.ts"
 import { percentileInterval, resampled } from "../statistics/bootstrap.ts"
 import { mcnemarExact } from "../statistics/mcnemar.ts"
@@ -7,7 +7,8 @@ import type { CompareParams, Verdict } from "./params.ts"
 
 /** One metric of the tuned model beside that of a reference. */
 export interface Delta {
-  readonly metric: ScalarName
+  /** A scalar metric, or `top_K_accuracy` for any K. */
+  readonly metric: string
   /** `base`, `majority` or `bag_of_words` */
   readonly against: string
   readonly base: number
@@ -25,12 +26,17 @@ export interface Delta {
 export const compareAll = (
   tuned: Scored,
   references: ReadonlyMap<string, Scored>,
-  { confidence, metrics: wanted, resamples }: Pick<CompareParams, "confidence" | "metrics" | "resamples">,
+  {
+    confidence,
+    metrics: wanted,
+    resamples,
+    top_k
+  }: Pick<CompareParams, "confidence" | "metrics" | "resamples" | "top_k">,
   seed: number
 ): ReadonlyArray<Delta> => {
-  const metrics = wanted.filter((metric) => scalarsOf(tuned.kind).includes(metric))
+  const metrics = metricsTold(tuned, wanted, top_k)
   const predictors = [tuned, ...references.values()]
-  const ofRows = predictors.flatMap((scored) => metrics.map((metric) => scalarMetric(metric, scored)))
+  const ofRows = predictors.flatMap((scored) => metrics.map((metric) => namedMetric(metric, scored)))
   const drawn = resampled(tuned.rowIds.length, ofRows, { resamples, seed })
   return [...references].flatMap(([against, reference], place) => {
     const { broken, fixed } = changesBetween(reference, tuned)

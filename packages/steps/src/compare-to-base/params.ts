@@ -43,6 +43,11 @@ export const CompareParams = Schema.Struct({
       "spearman"
     ]
   }),
+  top_k: semantic(Schema.Array(Schema.Int.check(Schema.isGreaterThan(1))), {
+    description:
+      "K for which top_K_accuracy is compared too: the share of rows whose class is among the k that score highest. Of rows with more than k classes. Integers from 2.",
+    default: []
+  }),
   confidence: semantic(Schema.Finite.check(Schema.isBetween({ minimum: 0.5, maximum: 0.9999 })), {
     description: "How often the interval of a difference holds the true one.",
     default: 0.95

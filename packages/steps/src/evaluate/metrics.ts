@@ -38,6 +38,26 @@ export const scalarMetric = (metric: ScalarName, scored: Scored): MetricOfRows =
   }
 }
 
+const TOP_K = /^top_(\d+)_accuracy$/
+
+/** A metric by the name that it is told by: a scalar one, or `top_K_accuracy` for any K. Throws TypeError as {@link scalarMetric}. */
+export const namedMetric = (metric: string, scored: Scored): MetricOfRows => {
+  const top = TOP_K.exec(metric)
+  return top !== null && scored.kind === "classes"
+    ? topAccuracy(scored, Number(top[1]))
+    : scalarMetric(metric as ScalarName, scored)
+}
+
+/** Names of the metrics asked for that such rows have, in one order: scalar ones, then accuracies among the first k. */
+export const metricsTold = (
+  scored: Scored,
+  wanted: ReadonlyArray<MetricName>,
+  top_k: ReadonlyArray<number>
+): ReadonlyArray<string> => [
+  ...scalarsOf(scored.kind).filter((metric) => wanted.includes(metric) && tells(metric, scored)),
+  ...furtherTops(scored, wanted, top_k)
+]
+
 const noSuchMetric = (metric: ScalarName, { kind }: Scored): TypeError =>
   new TypeError(`${metric} is no metric of rows of kind ${kind}`)
 
@@ -229,7 +249,10 @@ export const metricRows = (
   wanted: ReadonlyArray<MetricName>,
   telling: Telling
 ): ReadonlyArray<MetricRow> => {
-  const scalars = [...scalarMetrics(scored, wanted), ...furtherTops(scored, wanted, telling.top_k ?? [])]
+  const scalars = metricsTold(scored, wanted, telling.top_k ?? []).map((metric) => ({
+    metric,
+    measure: namedMetric(metric, scored)
+  }))
   const metrics = scalars.map(({ measure }) => measure)
   const intervals = intervalsOf(metrics, scored.rowIds.length, telling)
   const rows: Array<MetricRow> = scalars.map(({ measure, metric }, at) => ({
@@ -247,18 +270,13 @@ export const metricRows = (
   return rows
 }
 
-const scalarMetrics = (scored: Scored, wanted: ReadonlyArray<MetricName>) =>
-  scalarsOf(scored.kind)
-    .filter((metric) => wanted.includes(metric) && tells(metric, scored))
-    .map((metric) => ({ metric: metric as string, measure: scalarMetric(metric, scored) }))
-
 /** Accuracies among the first k, ascending; not that of three again where it is asked for by name. */
 const furtherTops = (scored: Scored, wanted: ReadonlyArray<MetricName>, top_k: ReadonlyArray<number>) => {
   if (scored.kind !== "classes") return []
   return [...new Set(top_k)]
     .filter((k) => k < scored.names.length && !(k === 3 && wanted.includes("top_3_accuracy")))
     .sort((a, b) => a - b)
-    .map((k) => ({ metric: `top_${k}_accuracy`, measure: topAccuracy(scored, k) }))
+    .map((k) => `top_${k}_accuracy`)
 }
 
 /** Three of three classes are always among the first three. */

@@ -34,4 +34,4 @@ const byKind: Readonly<Record<TargetKind, ReadonlyArray<ScalarName>>> = {
 export const scalarsOf = (kind: TargetKind): ReadonlyArray<ScalarName> => byKind[kind]
 
 /** Whether more of it is better: not of losses and errors. */
-export const isHigherBetter = (metric: ScalarName): boolean => !["log_loss", "ece", "mae", "rmse"].includes(metric)
+export const isHigherBetter = (metric: string): boolean => !["log_loss", "ece", "mae", "rmse"].includes(metric)

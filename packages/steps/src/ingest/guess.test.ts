@@ -2,7 +2,7 @@ import { PipelineFaults } from "@hone/core/Fault"
 import { decodePipeline } from "@hone/core/file/Decode"
 import { describe, expect, it } from "vitest"
 import { registry } from "../registry.ts"
-import { guessShape, writtenGuess } from "./guess.ts"
+import { guessShape, taggedTokens, writtenGuess } from "./guess.ts"
 import { proposedPipeline } from "./proposal.ts"
 
 const rows = (count: number, row: (at: number) => Record<string, unknown>) =>
@@ -70,6 +70,20 @@ describe("a source is told by the names and content of its columns", () => {
       registry
     )
     expect(pipeline instanceof PipelineFaults ? pipeline.message : "").toBe("")
+  })
+
+  it("a tag for each token is seen, and taken for no list of labels of a row", () => {
+    const tagged = rows(4, (at) => ({
+      id: `row ${at}`,
+      tokens: ["Ada", "lives", "here"].slice(at % 2),
+      ner_tags: [1, 0, 0].slice(at % 2)
+    }))
+    expect(taggedTokens(Object.keys(tagged[0]!), tagged)).toEqual({ tokens: "tokens", tags: "ner_tags" })
+    expect(guessShape(Object.keys(tagged[0]!), tagged)).toBeUndefined()
+    const inCsv = tagged.map((row) => ({ words: JSON.stringify(row.tokens), tags: JSON.stringify(row.ner_tags) }))
+    expect(taggedTokens(["words", "tags"], inCsv)).toEqual({ tokens: "words", tags: "tags" })
+    const labels = rows(4, (at) => ({ text: text(at), tokens: ["a", "b"], labels: ["x"] }))
+    expect(taggedTokens(Object.keys(labels[0]!), labels)).toBeUndefined()
   })
 
   it("numbers alone are nothing to read", () => {

@@ -88,8 +88,42 @@ const answerNames: ReadonlyArray<readonly [string, string]> = [
 ]
 const messageNames = ["messages", "conversation", "conversations", "chat"]
 
-/** Told by names first, then by what the columns hold. Undefined where no column holds text. */
+/** Columns of rows that are lists of tokens with a tag for each. */
+export interface TaggedTokens {
+  readonly tokens: string
+  readonly tags: string
+}
+
+const listOf = (value: unknown): ReadonlyArray<unknown> | undefined => {
+  if (Array.isArray(value)) return value
+  if (typeof value !== "string" || !/^\s*\[.*\]\s*$/su.test(value)) return undefined
+  try {
+    const parsed: unknown = JSON.parse(value)
+    return Array.isArray(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Two columns of lists that are of one length in every row: words, and a name or number for each. Undefined where there are none such. */
+export const taggedTokens = (columns: ReadonlyArray<string>, rows: Rows): TaggedTokens | undefined => {
+  const lists = columns.flatMap((column) => {
+    const of = held(rows, column).map(listOf)
+    return of.length === rows.length && of.every((list) => list !== undefined) ? [{ column, of }] : []
+  })
+  const isWords = (list: ReadonlyArray<unknown>) => list.every((item) => typeof item === "string")
+  const isTags = (list: ReadonlyArray<unknown>) => list.every((item) => ["string", "number"].includes(typeof item))
+  const words = lists.find(({ column, of }) => /tokens?|words?/iu.test(column) && of.every(isWords))
+  if (words === undefined || !words.of.some(({ length }) => length > 1)) return undefined
+  const isAlongside = (of: ReadonlyArray<ReadonlyArray<unknown>>) =>
+    of.every((list, row) => list.length === words.of[row]!.length && isTags(list))
+  const tags = lists.find(({ column, of }) => column !== words.column && isAlongside(of))
+  return tags === undefined ? undefined : { tokens: words.column, tags: tags.column }
+}
+
+/** Told by names first, then by what the columns hold. Undefined where no column holds text, and of tagged tokens. */
 export const guessShape = (columns: ReadonlyArray<string>, rows: Rows): Guess | undefined => {
+  if (taggedTokens(columns, rows) !== undefined) return undefined
   const messages = named(columns, messageNames).find(
     (column) =>
       held(rows, column).every((value) => typeof asMessages(value) === "string") && held(rows, column).length > 0

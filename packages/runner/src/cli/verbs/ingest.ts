@@ -3,6 +3,7 @@ import type { SourceProblem } from "@hone/core/Services"
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { Sight } from "@hone/steps/ingest/peek"
+import type { TaggedTokens } from "@hone/steps/ingest/guess"
 import { locate } from "../../sources/Locate.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
@@ -27,7 +28,7 @@ const sightText = ({ columns, format, rows }: Sight, described: string): string 
 
 const look = async (source: string, sha256: string | undefined, signal: AbortSignal) => {
   const spec = sha256 === undefined ? source : `${source}#sha256=${sha256}`
-  const [{ look }, { describe }, { guessShape }, { proposedPipeline }] = await Promise.all([
+  const [{ look }, { describe }, { guessShape, taggedTokens }, { proposedPipeline }] = await Promise.all([
     import("@hone/steps/ingest/peek"),
     import("@hone/steps/ingest/head"),
     import("@hone/steps/ingest/guess"),
@@ -38,8 +39,17 @@ const look = async (source: string, sha256: string | undefined, signal: AbortSig
   const sight = await look(path, { format: "auto", quote: '"' })
   const guess = guessShape(sight.columns, sight.rows)
   const pipeline = guess === undefined ? undefined : proposedPipeline(source, sha256, guess)
-  return { sight, guess, pipeline, described: sight.head === undefined ? "folder" : describe(sight.head) }
+  const tagged = guess === undefined ? taggedTokens(sight.columns, sight.rows) : undefined
+  return { sight, guess, tagged, pipeline, described: sight.head === undefined ? "folder" : describe(sight.head) }
 }
+
+const noText = "no column of it holds text: name the columns yourself (docs/guide/data.md)"
+
+const noTags = ({ tags, tokens }: TaggedTokens): string =>
+  [
+    `rows of tokens (${tokens}) with a tag for each (${tags}): token classification, which no kind of step trains on yet`,
+    `  to train on whole rows, give texts: ${tokens} joined by spaces, beside a label for the row`
+  ].join("\n")
 
 export const ingestVerb = Command.make(
   "ingest",
@@ -68,7 +78,7 @@ export const ingestVerb = Command.make(
         return Effect.fail(new Exit({ code: 2 }))
       })
     )
-    const { described, guess, pipeline, sight } = seen
+    const { described, guess, pipeline, sight, tagged } = seen
     if (json)
       return printJson({
         format: sight.format,
@@ -76,11 +86,12 @@ export const ingestVerb = Command.make(
         columns: sight.columns,
         rows: sight.rows.slice(0, ROWS),
         guess: guess ?? null,
+        tagged_tokens: tagged ?? null,
         pipeline: pipeline ?? null
       })
     if (pipeline === undefined) {
       print(sightText(sight, described))
-      printError("no column of it holds text: name the columns yourself (docs/guide/data.md)")
+      printError(tagged === undefined ? noText : noTags(tagged))
       return yield* new Exit({ code: 1 })
     }
     if (isGuess) return print(pipeline.trimEnd())
