@@ -1,12 +1,12 @@
 // Chooses the tensor engine, provides what it needs, and writes the engine file.
-import { existsSync, mkdirSync, readFileSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { createRequire } from "node:module"
-import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { provideAddon } from "./addon.mjs"
 import { libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
+import { usableCores } from "./cores.mjs"
 import { readJson, sweepPartials, which, writeJson } from "./files.mjs"
 import { findLibrary, wantedBuilds } from "./library.mjs"
 import { withLock } from "./lock.mjs"
@@ -62,7 +62,7 @@ export async function setUpEngine(env = process.env) {
   // What was chosen for want of asking for more answers no other wish: without a request it is never fresh.
   const request = forced === "wasm" ? {} : { request: requestOf(env) }
   if (forced && !canRun(chosen, forced)) throw new EngineUnavailable(forced, chosen.attempts)
-  writeJson(engineFile(env), { ...chosen, threads: threads(), ...request })
+  writeJson(engineFile(env), { ...chosen, threads: usableCores(), ...request })
   report(chosen, forced)
 }
 
@@ -139,32 +139,4 @@ function report({ engine, version, attempts }, forced) {
     say(`tensor engine capi: TensorFlow ${version} by its C API, as the addon could not be built (${addon?.reason})`)
   } else if (forced && forced !== engine) say(`tensor engine ${forced}, as asked for; ${engine} is there too`)
   else say(`tensor engine ${engine} (${engine === "wasm" ? "tfjs wasm" : "TensorFlow"} ${version})`)
-}
-
-/** Cores this process may use: CPU affinity, bounded by the cgroup's quota (v2, then v1), at least 1. */
-export function threads(read = (file) => readFileSync(file, "utf8")) {
-  const quota = quotaV2(read) ?? quotaV1(read) ?? Infinity
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(quota)))
-}
-
-function quotaV2(read) {
-  return ratio(tryTo(() => read("/sys/fs/cgroup/cpu.max").trim().split(" ")))
-}
-
-function quotaV1(read) {
-  const folder = "/sys/fs/cgroup/cpu"
-  return ratio(tryTo(() => [read(`${folder}/cpu.cfs_quota_us`), read(`${folder}/cpu.cfs_period_us`)]))
-}
-
-function ratio(pair) {
-  const cores = pair && Number(pair[0]) / Number(pair[1])
-  return cores > 0 ? cores : undefined
-}
-
-function tryTo(read) {
-  try {
-    return read()
-  } catch {
-    return undefined
-  }
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, expect, it } from "vitest"
-import { isEngineFresh, setUpEngine, threads } from "../../scripts/setup/engine.mjs"
+import { isEngineFresh, setUpEngine } from "../../scripts/setup/engine.mjs"
 import { temporaryFolder } from "./temporary.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -62,25 +62,4 @@ it("without a compiler runs the given library through its C API", async ({ skip 
   assert.isNull(addon)
   assert.deepStrictEqual(numerics, { class: "tensorflow-cpu", version, dtype: "float32" })
   assert.include(attempts.at(-1), { route: "addon", ok: false, reason: "no C++ compiler on PATH" })
-})
-
-it("counts the cores of the cgroup's quota, in either version", () => {
-  const files = (known: Record<string, string>) => (path: string) => {
-    const text = known[path]
-    if (text === undefined) throw new Error(`ENOENT ${path}`)
-    return text
-  }
-  const v1 = "/sys/fs/cgroup/cpu"
-  assert.strictEqual(threads(files({ "/sys/fs/cgroup/cpu.max": "150000 100000\n" })), 1)
-  assert.strictEqual(
-    threads(files({ [`${v1}/cpu.cfs_quota_us`]: "50000\n", [`${v1}/cpu.cfs_period_us`]: "100000\n" })),
-    1
-  )
-  const unbounded = threads(files({}))
-  assert.strictEqual(threads(files({ "/sys/fs/cgroup/cpu.max": "max 100000\n" })), unbounded)
-  assert.strictEqual(
-    threads(files({ [`${v1}/cpu.cfs_quota_us`]: "-1\n", [`${v1}/cpu.cfs_period_us`]: "100000\n" })),
-    unbounded
-  )
-  assert.isAtLeast(unbounded, 1)
 })

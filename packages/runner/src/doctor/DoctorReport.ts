@@ -38,6 +38,28 @@ export interface CacheUse {
   readonly bytes: number
 }
 
+/** What one kind of call does in a second, by the median call. */
+export interface Rate {
+  readonly tokens_per_second: number
+  readonly flops_per_second: number
+  readonly calls: number
+  readonly fastest_ms: number
+  readonly median_ms: number
+}
+
+/** What `--bench` measured on a model of MiniLM's shape. */
+export interface Speed {
+  readonly batch: string
+  readonly threads: number
+  /** Processes that wanted to run, over the last minute, this one among them. */
+  readonly load: number
+  /** Forward, backward, clipping, AdamW. */
+  readonly train: Rate
+  readonly infer: Rate
+  /** What `npm start` would take at this rate. */
+  readonly quick_start_seconds: number
+}
+
 /** What `hone doctor` knows about this clone on this machine. */
 export interface DoctorReport {
   readonly runtime: { readonly version: string; readonly path: string; readonly pinned: boolean }
@@ -56,4 +78,6 @@ export interface DoctorReport {
   readonly findings: ReadonlyArray<Finding>
   /** What a person should know, although nothing is wrong. */
   readonly notes: ReadonlyArray<string>
+  /** Absent unless asked for; null where it could not be measured, with a finding. */
+  readonly speed?: Speed | null
 }

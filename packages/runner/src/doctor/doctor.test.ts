@@ -56,6 +56,18 @@ it("says that the GPU path has not been run, whatever was found", async () => {
     )
 })
 
+it("says what the machine does in a second, what npm start would take, and that neighbours spoil it", async () => {
+  const train = { tokens_per_second: 2604, flops_per_second: 173e9, calls: 25, fastest_ms: 391, median_ms: 393 }
+  const infer = { tokens_per_second: 6880, flops_per_second: 153e9, calls: 32, fastest_ms: 140, median_ms: 149 }
+  const rates = { batch: "16 rows of 64 tokens", threads: 2, train, infer, quick_start_seconds: 94 }
+  const report = await doctor(environment(wasm))
+  const quiet = renderDoctor({ ...report, speed: { ...rates, load: 0.4 } })
+  assert.match(quiet, /training +2604 tokens, 173 GFLOP \(391 ms a batch at best, 393 ms by the median of 25\)/)
+  assert.match(quiet, /npm start would take about 94 s/)
+  assert.notMatch(quiet, /others are at work/)
+  assert.match(renderDoctor({ ...report, speed: { ...rates, load: 1000 } }), /others are at work/)
+})
+
 it("finds a library that went since set-up, and tells that it does not load", async () => {
   const library = join(tmpdir(), "hone-no-such-library")
   const report = await doctor(environment({ ...wasm, engine: "capi", library, attempts: [] }))

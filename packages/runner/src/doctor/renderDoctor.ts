@@ -1,8 +1,9 @@
-import type { DoctorReport } from "./DoctorReport.ts"
+import { duration } from "../cli/Output.ts"
+import type { DoctorReport, Rate } from "./DoctorReport.ts"
 
 /** The report as text for a terminal: facts, then each attempt, then what to mend. */
 export function renderDoctor(report: DoctorReport): string {
-  const sections = [facts(report), attempts(report), notes(report), findings(report)]
+  const sections = [facts(report), speed(report), attempts(report), notes(report), findings(report)]
   return `${sections
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n"))
@@ -32,6 +33,22 @@ function engineRows(engine: DoctorReport["engine"]): Array<string> {
     ...(engine.addon === null ? [] : [row("addon", engine.addon)])
   ]
 }
+
+function speed({ machine: { cores }, speed: measured }: DoctorReport): Array<string> {
+  if (measured === undefined || measured === null) return []
+  const { batch, infer, load, quick_start_seconds, threads, train } = measured
+  return [
+    `what this machine does in a second (MiniLM's shape, ${batch}, ${threads} ${threads === 1 ? "thread" : "threads"}, load ${load.toFixed(1)})`,
+    `  ${rate("training", train)}`,
+    `  ${rate("inference", infer)}`,
+    `  npm start would take about ${duration(quick_start_seconds)}`,
+    ...(load > 1.5 * cores ? ["  others are at work here: on a quiet machine all of this is better"] : [])
+  ]
+}
+
+const rate = (what: string, { calls, fastest_ms, flops_per_second, median_ms, tokens_per_second }: Rate): string =>
+  `${what.padEnd(9)} ${tokens_per_second.toFixed(0).padStart(6)} tokens, ${(flops_per_second / 1e9).toPrecision(3)} GFLOP ` +
+  `(${fastest_ms.toFixed(0)} ms a batch at best, ${median_ms.toFixed(0)} ms by the median of ${calls})`
 
 function attempts({ engine }: DoctorReport): Array<string> {
   if (engine === null || engine.attempts.length === 0) return []
