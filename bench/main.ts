@@ -2,6 +2,7 @@
 const benches = {
   step: () => import("./step/run.ts"),
   job: () => import("./job/run.ts"),
+  peers: () => import("./peers/run.ts"),
   overhead: () => import("./overhead/run.ts"),
   trust: () => import("./trust/run.ts")
 }
