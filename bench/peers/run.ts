@@ -20,13 +20,13 @@ const tuned = { tuned: { frozenBy: "trainable", afterMasked: false } }
 
 const peers: Readonly<Record<string, Peer>> = {
   authors: {
-    sets: ["params.lines=900", "params.epochs=2"],
+    sets: ["params.lines=600", "params.epochs=2", "tokens.max_length=32"],
     trainings: tuned,
     evaluated: { probe: "before", tuned: "after" },
     isNumber: false
   },
   spam: {
-    sets: ["params.mails=800", "params.max_length=96"],
+    sets: ["params.mails=500", "params.max_length=64"],
     trainings: tuned,
     evaluated: { probe: "before", tuned: "after" },
     isNumber: false
@@ -35,15 +35,16 @@ const peers: Readonly<Record<string, Peer>> = {
     sets: [
       `texts.source=${emobank}`,
       "texts.columns={ text: text, label: valence }",
-      "params.texts=1200",
-      "params.max_length=48"
+      "params.texts=800",
+      "params.max_length=32",
+      "params.epochs=2"
     ],
     trainings: tuned,
     evaluated: { probe: "before", tuned: "after" },
     isNumber: true
   },
   domain: {
-    sets: ["params.texts=800", "params.reviews=800", "params.max_length=48"],
+    sets: ["params.texts=400", "params.reviews=600", "params.max_length=32"],
     trainings: {
       without: { frozenBy: "plain", afterMasked: false },
       tuned: { frozenBy: "read", afterMasked: true }

@@ -32,7 +32,9 @@ const parseOverride = (text: string): Override | { readonly text: string; readon
   try {
     return { text, path, value: parse(text.slice(equals + 1)) as Json }
   } catch (error) {
-    return { text, problem: `its value is not YAML: ${String((error as Error).message).split("\n")[0]}` }
+    const quoted = JSON.stringify(text.slice(equals + 1))
+    const why = String((error as Error).message).split(/ at line|\n/u)[0]
+    return { text, problem: `its value is not YAML (${why}); as a text: --set '${text.slice(0, equals)}=${quoted}'` }
   }
 }
 

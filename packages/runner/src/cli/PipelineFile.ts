@@ -2,10 +2,12 @@ import { readFileSync, statSync } from "node:fs"
 
 // Ten thousand steps take a tenth of it. A larger file is data that was named by mistake.
 const largestBytes = 8 * 1024 * 1024
+const dataFile = /\.(?:csv|tsv|jsonl|parquet|arrow|txt)(?:\.gz|\.zst)?$/iu
 
 /** Reads a file of the pipeline language; throws an Error whose message is for the user. */
 export const readPipelineFile = (path: string): string => {
   const { size } = statSync(path)
+  if (dataFile.test(path)) throw new Error(`it is data: \`hone ingest ${path} --guess\` writes a pipeline for it`)
   if (size > largestBytes) throw new Error(`${Math.round(size / 1e6)} MB are no pipeline: at most 8 MiB are read`)
   let text: string
   try {

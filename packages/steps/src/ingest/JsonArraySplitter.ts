@@ -77,7 +77,7 @@ export class JsonArraySplitter {
 
   #broke(fault: string): SourceRow {
     this.broken = true
-    return { line: this.#line, fault }
+    return { line: this.#line, fault, isEnd: true }
   }
 
   /** The place of the quote that closes the string around `from`, or the end of the text. */

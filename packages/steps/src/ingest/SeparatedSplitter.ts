@@ -1,7 +1,7 @@
-/** A record of a CSV or TSV file, or what is wrong with it. `line` is where it begins, from 1. */
+/** A record of a CSV or TSV file, or what is wrong with it. `line` is where it begins, from 1. After `isEnd` nothing can be read. */
 export type SeparatedRecord =
   | { readonly line: number; readonly fields: ReadonlyArray<string>; readonly fault?: undefined }
-  | { readonly line: number; readonly fault: string; readonly fields?: undefined }
+  | { readonly line: number; readonly fault: string; readonly isEnd: true; readonly fields?: undefined }
 
 /** A record longer than this is taken for a quote that was never closed: characters. */
 const LONGEST_RECORD = 64 << 20
@@ -16,12 +16,15 @@ export class SeparatedSplitter {
   readonly #quote: string
   #rest = ""
   #line = 1
+  /** Lines in front of the first record that are still to be passed over. */
+  #skip: number
   /** Whether a quote is at fault, so that nothing after it can be read. */
   broken = false
 
-  constructor(delimiter: string, quote = '"') {
+  constructor(delimiter: string, quote = '"', skip = 0) {
     this.#delimiter = delimiter
     this.#quote = quote
+    this.#skip = skip
   }
 
   get line(): number {
@@ -38,17 +41,29 @@ export class SeparatedSplitter {
     return this.#split(this.#rest, true)
   }
 
+  /** Where the text goes on behind the lines to pass over, as far as they are there. */
+  #passOver(text: string): number {
+    let start = 0
+    for (; this.#skip > 0; this.#skip--) {
+      const end = text.indexOf("\n", start)
+      if (end < 0) return start
+      this.#line++
+      start = end + 1
+    }
+    return start
+  }
+
   #split(text: string, isFinal: boolean): ReadonlyArray<SeparatedRecord> {
     const scanner = new Scanner(text, this.#delimiter, this.#quote, isFinal)
     const records: Array<SeparatedRecord> = []
-    let start = 0
-    while (start < text.length) {
+    let start = this.#passOver(text)
+    while (this.#skip === 0 && start < text.length) {
       const line = this.#line
       const end = scanner.record(start)
       if (end === undefined) break
       if (typeof end === "string") {
         this.broken = true
-        return [...records, { line, fault: end }]
+        return [...records, { line, fault: end, isEnd: true }]
       }
       this.#line += scanner.lines
       if (scanner.fields.length > 1 || scanner.fields[0] !== "" || scanner.isQuoted)
@@ -60,7 +75,7 @@ export class SeparatedSplitter {
     this.broken = true
     return [
       ...records,
-      { line: this.#line, fault: "no end of this record in 64 Mi characters: is a quote not closed?" }
+      { line: this.#line, fault: "no end of this record in 64 Mi characters: is a quote not closed?", isEnd: true }
     ]
   }
 }

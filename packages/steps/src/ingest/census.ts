@@ -14,11 +14,19 @@ export interface Candidate {
   readonly values: Readonly<Record<string, unknown>>
 }
 
-export interface BadRows {
-  /** File and line of the first. */
+/** A fault of a row, and its file and line. */
+export interface PlacedFault {
   readonly place: string
   readonly fault: string
+}
+
+export interface BadRows {
+  readonly first: PlacedFault
   readonly count: number
+  /** The first whose fault is of another kind. */
+  readonly other: PlacedFault | undefined
+  /** The first after which nothing of its file could be read. */
+  readonly end: PlacedFault | undefined
 }
 
 /** What the first reading of the sources finds, and which rows the second keeps. Texts are not held. */
@@ -31,6 +39,8 @@ export interface Census {
   /** Rows kept of each source. */
   readonly sourceCounts: ReadonlyArray<number>
   readonly bad: BadRows | undefined
+  /** Labels that `label_map` names and no row has. */
+  readonly unmapped: ReadonlyArray<string>
   /** Place of the first row that `empties: fail` is about. */
   readonly firstEmpty: string | undefined
   readonly firstConflict: string | undefined
@@ -46,21 +56,21 @@ export interface Census {
 /** What a row of the sources comes to before counting. */
 type Reading =
   | { readonly kind: "unselected" }
-  | { readonly kind: "bad"; readonly fault: string }
+  | { readonly kind: "bad"; readonly fault: string; readonly isEnd?: boolean }
   | { readonly kind: "missing"; readonly part: "input" | "target"; readonly mapped: MappedRow }
   | { readonly kind: "row"; readonly mapped: MappedRow }
 
 const unselected = { kind: "unselected" } as const
 
 /** Selects and maps rows, in both readings alike. */
-export const rowReader = (params: TaskParams) => {
-  const map = rowMapper(params)
+export const rowReader = (params: TaskParams, onRename?: (label: string) => void) => {
+  const map = rowMapper(params, onRename)
   const isWanted = params.where === undefined ? undefined : predicateOf(params.where)
   const range = params.rows === undefined ? undefined : rangeOf(params.rows)
   const hasTarget = shapes[params.task].target !== undefined
   return (row: Block["rows"][number], ordinal: number): Reading => {
     if (range !== undefined && (ordinal < range.start || ordinal >= range.end)) return unselected
-    if (row.fault !== undefined) return { kind: "bad", fault: row.fault }
+    if (row.fault !== undefined) return { kind: "bad", fault: row.fault, isEnd: row.isEnd === true }
     try {
       if (isWanted !== undefined && !isWanted((name) => row.values[name])) return unselected
     } catch (error) {

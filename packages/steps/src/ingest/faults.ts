@@ -13,6 +13,8 @@ type Heads = Readonly<Record<string, SourceHead>>
 export const faultsOf = (params: IngestParams, heads: Heads): ReadonlyArray<StepFault> => {
   const head = heads[sourcesOf(params)[0]!.name]
   const guess = head?.facts?.["guess"] as Guess | undefined
+  const above = head?.facts?.["above"]
+  if (typeof above === "number") return [headerFault(above)]
   return [
     ...sourceFaults(params),
     ...taskFaults(params, guess),
@@ -22,6 +24,12 @@ export const faultsOf = (params: IngestParams, heads: Heads): ReadonlyArray<Step
     ...selectionFaults(params, head)
   ]
 }
+
+const headerFault = (above: number): StepFault => ({
+  path: ["with", "source"],
+  message: `the header of the source seems to stand in line ${above + 1}, below ${above === 1 ? "a line" : `${above} lines`} without fields`,
+  hint: `write skip_lines: ${above}`
+})
 
 const sourceFaults = (params: IngestParams): ReadonlyArray<StepFault> => {
   const sources = sourcesOf(params)

@@ -10,9 +10,10 @@ import * as reader from "../arrow/reader.ts"
 import { type Bench, makeBench, runStage } from "../testing/context.ts"
 import { createHash } from "node:crypto"
 import { combinedDigest, filesAt } from "./files.ts"
+import { faultsOf } from "./faults.ts"
 import { ingest } from "./index.ts"
 import { IngestParams } from "./params.ts"
-import { peek } from "./peek.ts"
+import { look, peek } from "./peek.ts"
 
 let bench: Bench
 let made = 0
@@ -233,6 +234,25 @@ it("says of a source that is no text what it may be", async () => {
   expect(wide.columns).toEqual(["text", "label"])
 })
 
+it("says of a CSV with a title above its header where the header stands", async () => {
+  const text = "Export 4.1\r\n\r\nbody;team\r\na;x\r\nb;y;z\r\nc;x\r\n"
+  const path = join(folderOf({ source: text }), "source")
+  const head = await peek(path, decoded({ source: "x" }))
+  const params = decoded({ source: "x", task: "text-classification", columns: { text: "body", label: "team" } })
+  expect(faultsOf(params, { source: head })).toEqual([
+    {
+      path: ["with", "source"],
+      message: "the header of the source seems to stand in line 3, below 2 lines without fields",
+      hint: "write skip_lines: 2"
+    }
+  ])
+  const told = await look(path, { format: "auto", quote: '"', skip_lines: 2 })
+  expect([told.columns, told.above]).toEqual([["body", "team"], undefined])
+  expect((await look(path, { format: "auto", quote: '"', skip_lines: 0 })).above).toBe(2)
+  const other = join(folderOf({ source: "body;team\na, b;x\nc, d;y\n" }), "source")
+  expect((await look(other, { format: "auto", quote: '"', skip_lines: 0 })).above).toBeUndefined()
+})
+
 describe("shapes", () => {
   const text = (rows: ReadonlyArray<object>) =>
     join(folderOf({ source: rows.map((row) => JSON.stringify(row)).join("\n") }), "source")
@@ -385,10 +405,49 @@ describe("selection", () => {
       const outcome = yield* run(source, { max_bad_rows: 2 })
       expect(rowsOf(outcome)).toEqual(["a:1", "c:2"])
       expect(outcome.counts["bad_rows"]).toBe(2)
-      expect(outcome.warnings[0]).toBe("2 bad rows left out: source:3: 1 fields where the header has 2; 1 more")
+      expect(outcome.warnings[0]).toBe(
+        "2 bad rows left out: source:3: 1 fields where the header has 2 (and 1 more row with a fault)"
+      )
       expect((yield* failure(run(source, { max_bad_rows: 1 }))).message).toMatch(
         /source:3: .* \(and 1 more row with a fault\); max_bad_rows allows 1/
       )
+    })
+  )
+
+  it.effect("is not told to leave out what follows a fault that ends the reading", () =>
+    Effect.gen(function* () {
+      const source = (text: Uint8Array) => join(folderOf({ source: text }), "source")
+      const latin = source(Buffer.from("text,label\na,1\nb\ncaf\xe9,1\nd,2\n", "latin1"))
+      const error = yield* failure(run(latin, { max_bad_rows: 9 }))
+      expect([error.code, error.message, error.hint]).toEqual([
+        "unreadable",
+        "source:4: the line is not UTF-8 text (is it encoding: latin1?), and nothing after it can be read; 1 other row has a fault, the first source:3: 1 fields where the header has 2",
+        "mend the file, or choose how it is read: format, delimiter, quote, encoding"
+      ])
+      const quote = source(Buffer.from('text,label\n"a,1\nb,2\n'))
+      expect((yield* failure(run(quote, { max_bad_rows: 9 }))).message).toMatch(/^source:2: the quote .* is not closed/)
+    })
+  )
+
+  it.effect("warns of labels that differ in case or spaces alone, and of names for labels that no row has", () =>
+    Effect.gen(function* () {
+      const path = join(folderOf({ source: "text,label\na,Spam\nb,spam \nc,ham\n" }), "source")
+      expect((yield* run(path)).warnings).toEqual([
+        'labels "Spam" and "spam " differ in case or spaces alone: label_map makes one of them'
+      ])
+      expect((yield* run(path, { label_map: { "spam ": "Spam", hma: "good" } })).warnings).toEqual([
+        'label_map names "hma", which no row has: did you mean "ham"?'
+      ])
+    })
+  )
+
+  it.effect("reads below lines that stand above the header", () =>
+    Effect.gen(function* () {
+      const path = join(folderOf({ source: "Export;\n\ntext;label\na;1\nb\n" }), "source")
+      const outcome = yield* run(path, { skip_lines: 2, max_bad_rows: 1 })
+      expect(rowsOf(outcome)).toEqual(["a:1"])
+      expect(outcome.counts["format"]).toBe("csv (semicolons between fields, 2 lines above the header)")
+      expect(outcome.warnings[0]).toMatch(/source:5: 1 fields/)
     })
   )
 

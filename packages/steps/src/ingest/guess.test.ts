@@ -52,6 +52,15 @@ const cases: ReadonlyArray<readonly [string, ReadonlyArray<Record<string, unknow
     "task: text-to-text, columns: { input: instruction }"
   ],
   ["a conversation", rows(4, (at) => ({ id: at, messages: [{ role: "user", content: text(at) }] })), "task: chat"],
+  [
+    "names of which one is a number, beside longer words that come again",
+    rows(40, (at) => ({
+      Film: at === 7 ? 300 : `f ${at}`,
+      Origin: ["based on a book of stories", "original screenplay"][at % 2],
+      Kind: ["a", "b", "c", "d"][at % 4]
+    })),
+    "task: text-classification, columns: { text: Film, label: Origin }"
+  ],
   ["text alone", rows(4, (at) => ({ text: text(at) })), "task: unlabelled-text"]
 ]
 
@@ -62,7 +71,7 @@ describe("a source is told by the names and content of its columns", () => {
     const pipeline = decodePipeline(
       {
         file: "p.yaml",
-        text: proposedPipeline("some data/rows.csv", undefined, guess),
+        text: proposedPipeline("some data/rows.csv", guess, {}),
         sets: [],
         env: {},
         readInclude: () => ({ problem: "" })

@@ -169,7 +169,11 @@ const pairOf = (columns: ReadonlyArray<string>, pairs: ReadonlyArray<readonly [s
 const held = (rows: Rows, column: string): ReadonlyArray<unknown> =>
   rows.map((row) => row[column]).filter((value) => value !== undefined && value !== null && value !== "")
 
-const isText = (rows: Rows, column: string): boolean => held(rows, column).every((value) => typeof value === "string")
+/** Texts, of which one in ten may be a number: a film named 300 is one in JSON. */
+const isText = (rows: Rows, column: string): boolean => {
+  const others = held(rows, column).filter((value) => typeof value !== "string")
+  return others.every((value) => typeof value === "number") && 10 * others.length <= held(rows, column).length
+}
 
 const isFlag = (rows: Rows, column: string): boolean =>
   held(rows, column).length > 0 && held(rows, column).every((value) => asFlag(value) !== undefined)
@@ -186,18 +190,25 @@ const isMeasure = (rows: Rows, column: string): boolean => {
   return values.some((value) => !Number.isInteger(value)) || new Set(values).size > 20
 }
 
-/** A column by a usual name, else the one with the longest text. */
+/** A column by a usual name, else the one with the longest text; one whose values come again and again only where there is no other. */
 const textOf = (columns: ReadonlyArray<string>, rows: Rows): string | undefined => {
   const usual = named(columns, textNames).find((column) => isText(rows, column) && averageLength(rows, column) > 0)
   if (usual !== undefined) return usual
   const byLength = columns
     .filter((column) => isText(rows, column))
-    .map((column) => ({ column, length: averageLength(rows, column) }))
-  return byLength.filter(({ length }) => length > 0).sort((a, b) => b.length - a.length)[0]?.column
+    .map((column) => ({ column, length: averageLength(rows, column), repeats: repeats(rows, column) ? 1 : 0 }))
+    .filter(({ length }) => length > 0)
+  return byLength.sort((a, b) => a.repeats - b.repeats || b.length - a.length)[0]?.column
+}
+
+/** Whether each value comes twice or more, on average. */
+const repeats = (rows: Rows, column: string): boolean => {
+  const values = held(rows, column)
+  return 2 * new Set(values).size <= values.length
 }
 
 const averageLength = (rows: Rows, column: string): number => {
-  const texts = held(rows, column) as ReadonlyArray<string>
+  const texts = held(rows, column).map(String)
   return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length)
 }
 

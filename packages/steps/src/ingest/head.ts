@@ -18,7 +18,7 @@ export interface FileHead {
 /** Compressed blocks may be larger than a head: zstd's have up to 128 KiB. */
 const RAW_BYTES = 1 << 18
 
-type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding">
+type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding" | "skip_lines">
 
 /** Reads the first 64 KiB of a file, uncompressed, and tells how it is to be read. */
 export const readHead = async (path: string, params: Wanted): Promise<FileHead> => {
@@ -44,18 +44,27 @@ const formatOf = (
   return sniffed === "tsv" && delimiter !== undefined ? "csv" : sniffed
 }
 
-const dialectOf = (text: string, encoding: Encoding, format: Format, { delimiter, quote }: Wanted): Dialect => ({
+const dialectOf = (
+  text: string,
+  encoding: Encoding,
+  format: Format,
+  { delimiter, quote, skip_lines }: Wanted
+): Dialect => ({
   encoding,
   quote,
-  delimiter: delimiter ?? (format === "tsv" ? "\t" : format === "csv" ? sniffDelimiter(text, quote) : ",")
+  skipLines: skip_lines,
+  delimiter: delimiter ?? (format === "tsv" ? "\t" : format === "csv" ? sniffDelimiter(text, quote, skip_lines) : ",")
 })
 
 /** What a source is said to be in counts: its dialect only where it is not the usual one. */
 export const describe = ({ compression, dialect, format }: FileHead): string => {
   const names: Record<string, string> = { ";": "semicolons", "\t": "tabs", "|": "bars" }
-  const { delimiter, encoding, quote } = dialect
+  const { delimiter, encoding, quote, skipLines } = dialect
   const parts = [
     format === "csv" && delimiter !== "," ? `${names[delimiter] ?? delimiter} between fields` : undefined,
+    format === "csv" && skipLines > 0
+      ? `${skipLines === 1 ? "a line" : `${skipLines} lines`} above the header`
+      : undefined,
     format === "csv" && quote !== '"' ? `${quote} as quote` : undefined,
     encoding === encodings[0] ? undefined : encoding,
     compression

@@ -15,12 +15,15 @@ export interface MappedRow {
 
 export type RowMapper = (values: Readonly<Record<string, unknown>>) => MappedRow | { readonly fault: string }
 
-/** How rows of a task are mapped. A row gives its columns, or what is wrong with one of them. Numbers and booleans become their text. */
-export const rowMapper = (params: TaskParams): RowMapper => {
+/**
+ * How rows of a task are mapped. A row gives its columns, or what is wrong with one of them. Numbers and booleans become their text.
+ * `onRename` hears of each label that `label_map` gave another name.
+ */
+export const rowMapper = (params: TaskParams, onRename: (label: string) => void = () => {}): RowMapper => {
   const { inputs } = shapes[params.task]
   const columns = inputs.map((role) => columnOf(role, params.columns) as string)
   const isChat = params.task === "chat"
-  const target = targetReader(params)
+  const target = targetReader(params, renamer(params, onRename))
   return (values) => {
     const read: Array<string | null> = []
     for (const column of columns) {
@@ -38,26 +41,33 @@ export const rowMapper = (params: TaskParams): RowMapper => {
 
 type TargetReader = (values: Readonly<Record<string, unknown>>) => Target | { readonly fault: string }
 
-const targetReader = (params: TaskParams): TargetReader => {
+const targetReader = (params: TaskParams, rename: Renamer): TargetReader => {
   const { kind, target } = shapes[params.task]
   if (target === undefined) return () => null
   const column = columnOf(target, params.columns)
-  if (typeof column !== "string") return flags(column, params)
+  if (typeof column !== "string") return flags(column, params, rename)
   if (kind === "number") return (values) => asNumber(values[column], column)
-  if (kind === "names") return (values) => asNames(values[column], column, params)
+  if (kind === "names") return (values) => asNames(values[column], column, params, rename)
   return (values) => {
     const text = asText(values[column])
     if (text === undefined) return { fault: `column "${column}" holds ${nature(values[column])}, not a label` }
     if (text === null || text === "") return null
     if (kind !== "name") return text
-    const label = renamed(text, params)
+    const label = rename(text)
     return undeclared(label, params) ?? label
   }
 }
 
 /** A label by its other name, where `label_map` has one. */
-const renamed = (label: string, { label_map: names }: TaskParams): string =>
-  names !== undefined && Object.hasOwn(names, label) ? names[label]! : label
+type Renamer = (label: string) => string
+
+const renamer =
+  ({ label_map: names }: TaskParams, onRename: (label: string) => void): Renamer =>
+  (label) => {
+    if (names === undefined || !Object.hasOwn(names, label)) return label
+    onRename(label)
+    return names[label]!
+  }
 
 const undeclared = (label: string, { labels }: TaskParams): { readonly fault: string } | undefined =>
   labels === undefined || labels.includes(label)
@@ -74,7 +84,12 @@ const asNumber = (value: unknown, column: string): Target | { readonly fault: st
 }
 
 /** A list, or a text: a JSON list, or names between separators. An empty text is no label at all; `[]` is none that holds. */
-const asNames = (value: unknown, column: string, params: TaskParams): Target | { readonly fault: string } => {
+const asNames = (
+  value: unknown,
+  column: string,
+  params: TaskParams,
+  rename: Renamer
+): Target | { readonly fault: string } => {
   if (value === null || value === undefined || value === "") return null
   const list = typeof value === "string" ? listOf(value, params.label_separator) : value
   if (!Array.isArray(list))
@@ -84,15 +99,16 @@ const asNames = (value: unknown, column: string, params: TaskParams): Target | {
   const names = [...new Set(list.map((name) => asText(name)))]
   if (names.some((name) => typeof name !== "string" || name === ""))
     return { fault: `column "${column}" holds a list in which a label is no text` }
-  return declared(names as Array<string>, params)
+  return declared(names as Array<string>, params, rename)
 }
 
 /** Names that hold, renamed, each once and sorted; or that one of them is not declared. */
 const declared = (
   names: ReadonlyArray<string>,
-  params: TaskParams
+  params: TaskParams,
+  rename: Renamer
 ): ReadonlyArray<string> | { readonly fault: string } => {
-  const sorted = [...new Set(names.map((name) => renamed(name, params)))].sort()
+  const sorted = [...new Set(names.map(rename))].sort()
   return sorted.map((name) => undeclared(name, params)).find((fault) => fault !== undefined) ?? sorted
 }
 
@@ -112,7 +128,7 @@ const listOf = (text: string, separator: string): unknown => {
 
 /** Columns of true or false, each named as its label. */
 const flags =
-  (columns: ReadonlyArray<string>, params: TaskParams): TargetReader =>
+  (columns: ReadonlyArray<string>, params: TaskParams, rename: Renamer): TargetReader =>
   (values) => {
     const names: Array<string> = []
     for (const column of columns) {
@@ -121,7 +137,7 @@ const flags =
         return { fault: `column "${column}" holds ${JSON.stringify(values[column])}, neither true nor false` }
       if (flag) names.push(column)
     }
-    return declared(names, params)
+    return declared(names, params, rename)
   }
 
 /** True or false as files write them; an empty field is false, as in one-hot tables. */

@@ -40,6 +40,10 @@ export const IngestParams = Schema.Struct({
       "What stands between the fields of CSV, one character. Absent: a comma, semicolon, tab or bar, whichever parts the first lines alike.",
     optional: true
   }),
+  skip_lines: semantic(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), {
+    description: "Lines above the header of a CSV, such as a title that an export put there, which are passed over.",
+    default: 0
+  }),
   quote: semantic(Schema.String.check(Schema.isPattern(/^.$/u)), {
     description: "What stands around a field of CSV that holds separators or line ends, one character.",
     default: '"',

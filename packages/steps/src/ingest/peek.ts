@@ -1,6 +1,7 @@
 import type { JsonObject } from "@hone/core/Json"
 import type { SourceHead } from "@hone/core/Step"
 import { filesAt, isByFolder, rootOf } from "./files.ts"
+import { linesAboveHeader } from "./dialect.ts"
 import { guessShape } from "./guess.ts"
 import { type FileHead, readHead } from "./head.ts"
 import { rowDepth, rowKeys } from "./format.ts"
@@ -11,7 +12,7 @@ import { headerNames, SeparatedSplitter } from "./SeparatedSplitter.ts"
 /** Rows that are looked at to tell what a source is for. */
 const ROWS = 500
 
-type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding">
+type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding" | "skip_lines">
 
 /** What a source shows before anything runs. */
 export interface Sight {
@@ -20,14 +21,18 @@ export interface Sight {
   readonly rows: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** Absent for a folder of files by label. */
   readonly head?: FileHead
+  /** How a text file seems to be read otherwise, where the params do not tell: lines above the header of a CSV, bytes that are no UTF-8. */
+  readonly above?: number
+  readonly encoding?: "latin1"
 }
 
 /** The columns that the first 64 KiB of a source show, its format, and what it may be for. No columns where the head shows none. */
 export const peek = async (path: string, params: IngestParams): Promise<SourceHead> => {
-  const { columns, format, rows } = await look(path, params)
+  const { above, columns, format, rows } = await look(path, params)
   const guess = guessShape(columns, rows)
   const words = wordsOf(columns, rows)
   const facts: JsonObject = {
+    ...(above === undefined ? {} : { above }),
     ...(Object.keys(words).length === 0 ? {} : { words }),
     ...(guess === undefined ? {} : { guess: { ...guess, columns: guess.columns as JsonObject } })
   }
@@ -70,7 +75,12 @@ export const look = async (path: string, params: Wanted): Promise<Sight> => {
       "write encoding: utf-16le, say, or another format"
     )
   const columns = head.format === "text" ? ["text", "label", "file"] : headColumns(head)
-  return { format: head.format, columns, rows: await headRows(head), head }
+  const isSeparated = head.format === "csv" || head.format === "tsv"
+  const above = isSeparated && params.skip_lines === 0 ? linesAboveHeader(head.text, params.quote) : 0
+  // The last character may be cut.
+  const isOther = params.encoding === undefined && head.text.slice(0, -1).includes("\uFFFD")
+  const seems = { ...(above === 0 ? {} : { above }), ...(isOther ? { encoding: "latin1" as const } : {}) }
+  return { format: head.format, columns, rows: await headRows(head), head, ...seems }
 }
 
 const unreadable = (message: string, hint: string): Error => Object.assign(new Error(message), { hint })
@@ -109,7 +119,7 @@ const tableSight = async (path: string, head: FileHead): Promise<Sight> => {
 const headColumns = ({ dialect, format, text }: FileHead): ReadonlyArray<string> => {
   if (format === "jsonl") return rowKeys(text, 1)
   if (format === "json") return rowKeys(text, rowDepth(text))
-  const splitter = new SeparatedSplitter(dialect.delimiter, dialect.quote)
+  const splitter = new SeparatedSplitter(dialect.delimiter, dialect.quote, dialect.skipLines)
   const [header] = [...splitter.feed(text), ...splitter.end()]
   return headerNames(header?.fields ?? [])
 }

@@ -1,10 +1,14 @@
+import type { IngestParams } from "./params.ts"
 import { type Guess, isTrainable, writtenGuess } from "./guess.ts"
 
 const quoted = (text: string): string =>
   /^[\w./-]+$/u.test(text) && !/^[\d.]+$/u.test(text) ? text : JSON.stringify(text)
 
+/** Params that say how a source is read, where it needs them. */
+export type Reading = Partial<Pick<IngestParams, "sha256" | "skip_lines" | "encoding">>
+
 /** A pipeline for a source that looks like this: one that runs as it stands, where there is a step that trains on such rows. */
-export const proposedPipeline = (spec: string, sha256: string | undefined, guess: Guess): string => {
+export const proposedPipeline = (spec: string, guess: Guess, reading: Reading): string => {
   const name = spec
     .replace(/[?#].*$/u, "")
     .split("/")
@@ -12,7 +16,10 @@ export const proposedPipeline = (spec: string, sha256: string | undefined, guess
     .replace(/\..*$/u, "")
     .replace(/[^\w-]+/gu, "-")
     .replace(/^-+|-+$/gu, "")
-  const source = `source: ${quoted(spec)}${sha256 === undefined ? "" : `, sha256: ${quoted(sha256)}`}`
+  const said = Object.entries(reading).map(
+    ([param, value]) => `, ${param}: ${typeof value === "number" ? value : quoted(value)}`
+  )
+  const source = `source: ${quoted(spec)}${said.join("")}`
   const head = [
     `name: ${quoted(name === "" ? "rows" : name)}`,
     "seed: 7",

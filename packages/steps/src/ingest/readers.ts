@@ -4,16 +4,18 @@ import type { Format } from "./format.ts"
 import { JsonArraySplitter, parseRow } from "./JsonArraySplitter.ts"
 import { headerNames, type SeparatedRecord, SeparatedSplitter } from "./SeparatedSplitter.ts"
 
-/** A row of a source by its own column names, or what is wrong with it. `line` is where it begins, from 1. */
+/** A row of a source by its own column names, or what is wrong with it. `line` is where it begins, from 1. After `isEnd` nothing of the file can be read. */
 export type SourceRow =
   | { readonly line: number; readonly values: Readonly<Record<string, unknown>>; readonly fault?: undefined }
-  | { readonly line: number; readonly fault: string; readonly values?: undefined }
+  | { readonly line: number; readonly fault: string; readonly isEnd?: true; readonly values?: undefined }
 
 /** How the text of a file is read. */
 export interface Dialect {
   readonly encoding: Encoding
   readonly delimiter: string
   readonly quote: string
+  /** Lines above the header of CSV. */
+  readonly skipLines: number
 }
 
 export type TextFormat = Exclude<Format, "parquet" | "arrow" | "folder">
@@ -75,7 +77,7 @@ async function* faultOf(
     yield* rows
   } catch (error) {
     if (!(error instanceof Undecodable)) throw error
-    yield [{ line: line(), fault: error.message }]
+    yield [{ line: line(), fault: error.message, isEnd: true }]
   }
 }
 
@@ -153,14 +155,14 @@ const readSeparated = (
   chunks: AsyncIterable<Uint8Array>,
   dialect: Dialect
 ): AsyncGenerator<ReadonlyArray<SourceRow>> => {
-  const splitter = new SeparatedSplitter(dialect.delimiter, dialect.quote)
+  const splitter = new SeparatedSplitter(dialect.delimiter, dialect.quote, dialect.skipLines)
   let header: ReadonlyArray<string> | undefined
   const rowOf = (record: SeparatedRecord): SourceRow | undefined => {
     if (record.fault !== undefined) return record
     if (header !== undefined) return separatedRow(header, record.fields, record.line)
     header = headerNames(record.fields)
     const fault = headerFault(header)
-    return fault === undefined ? undefined : { line: record.line, fault }
+    return fault === undefined ? undefined : { line: record.line, fault, isEnd: true }
   }
   const rowsOf = (records: ReadonlyArray<SeparatedRecord>) => records.map(rowOf).filter((row) => row !== undefined)
   const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {

@@ -56,11 +56,15 @@ async function* rowsOfFile(
     else yield* readRows(head.format as "jsonl", chunks, head.dialect)
   } catch (error) {
     if (!(error instanceof BadCompression)) throw error
-    yield [{ line: 1, fault: error.message }]
+    yield [{ line: 1, fault: error.message, isEnd: true }]
   }
 }
 
-async function* tableRows(file: ReadFile, format: "parquet" | "arrow", columns: ReadonlyArray<string> | undefined) {
+async function* tableRows(
+  file: ReadFile,
+  format: "parquet" | "arrow",
+  columns: ReadonlyArray<string> | undefined
+): AsyncGenerator<ReadonlyArray<SourceRow>> {
   try {
     yield* format === "parquet" ? readParquet(file.path, columns) : readArrow(file.path, columns)
   } catch (error) {
@@ -68,7 +72,8 @@ async function* tableRows(file: ReadFile, format: "parquet" | "arrow", columns: 
     yield [
       {
         line: 1,
-        fault: `the ${format === "parquet" ? "Parquet" : "Arrow"} file cannot be read: ${(error as Error).message}`
+        fault: `the ${format === "parquet" ? "Parquet" : "Arrow"} file cannot be read: ${(error as Error).message}`,
+        isEnd: true
       }
     ]
   }

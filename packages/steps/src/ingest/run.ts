@@ -1,11 +1,11 @@
 import { StageError } from "@hone/core/Stage"
 import type { InputSource, OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
-import { suggest } from "@hone/core/file/Suggest"
+import { nearest, suggest } from "@hone/core/file/Suggest"
 import { Effect } from "effect"
 import { TableWriter } from "../arrow/writer.ts"
 import { attempt } from "../attempt.ts"
 import { columnsOf as columnsOfWhere } from "../where/where.ts"
-import { type Candidate, type Census, keptRows, neededColumns, sampleRank } from "./census.ts"
+import { type BadRows, type Candidate, type Census, keptRows, neededColumns, sampleRank } from "./census.ts"
 import { RowColumns } from "./columns.ts"
 import { sourcesOf, type IngestParams, type TaskParams } from "./params.ts"
 import { type OpenSource, rowsOfSources } from "./rowsOfSource.ts"
@@ -61,14 +61,29 @@ const ingestTask = async (context: StageContext, params: TaskParams): Promise<St
 const fail = (code: string, message: string, hint: string) => new StageError({ code, message, hint })
 
 /** Everything that keeps rows from being made, before one is written. */
+/** The first, how many more, and one of those that has another fault. */
+const toldBad = ({ count, first, other }: BadRows): string => {
+  const more = count === 1 ? "" : `${count - 1} more ${count === 2 ? "row" : "rows"} with a fault`
+  const unlike = other === undefined ? "" : `, such as ${other.place}: ${other.fault}`
+  return `${first.place}: ${first.fault}${more === "" ? "" : ` (and ${more}${unlike})`}`
+}
+
 const refuse = (census: Census, params: TaskParams, sources: ReadonlyArray<InputSource>): void => {
   const { absent, bad, columns, counts, firstConflict, firstEmpty } = census
   const spec = sources.length === 1 ? sources[0]!.spec : `${sources[0]!.spec} and ${sources.length - 1} more`
+  if (bad?.end !== undefined) {
+    const { count, end, first } = bad
+    const others = count === 1 ? "" : `; ${count - 1} other ${count === 2 ? "row has" : "rows have"} a fault`
+    const such = others === "" || first === end ? "" : `, the first ${first.place}: ${first.fault}`
+    const hint = "mend the file, or choose how it is read: format, delimiter, quote, encoding"
+    throw fail("unreadable", `${end.place}: ${end.fault}, and nothing after it can be read${others}${such}`, hint)
+  }
   if (bad !== undefined && bad.count > params.max_bad_rows) {
-    const rest = bad.count === 1 ? "" : ` (and ${bad.count - 1} more ${bad.count === 2 ? "row" : "rows"} with a fault)`
     const allowed = params.max_bad_rows === 0 ? "" : `; max_bad_rows allows ${params.max_bad_rows}`
-    const hint = "mend the file, choose how it is read (format, delimiter, encoding), or allow some by max_bad_rows"
-    throw fail("bad_row", `${bad.place}: ${bad.fault}${rest}${allowed}`, hint)
+    const hint = bad.first.fault.startsWith("label ")
+      ? "add it to labels, give it another name by label_map, or leave such rows out by where"
+      : "mend the file, choose how it is read (format, delimiter, encoding), or allow some by max_bad_rows"
+    throw fail("bad_row", `${toldBad(bad)}${allowed}`, hint)
   }
   if (counts["rows_in"] === 0) throw fail("no_rows", `${spec} holds no row`, "name a source that has rows")
   const name = neededColumns(params).find((column) => absent.has(column) && !columns.includes(column))
@@ -197,8 +212,20 @@ const warningsOf = (census: Census, params: TaskParams): ReadonlyArray<string> =
   const available = counts["rows_out"]! + counts["not_sampled"]!
   const warnings: Array<string> = []
   if (bad !== undefined) {
-    const rest = bad.count === 1 ? "" : `; ${bad.count - 1} more`
-    warnings.push(`${bad.count} bad ${bad.count === 1 ? "row" : "rows"} left out: ${bad.place}: ${bad.fault}${rest}`)
+    warnings.push(`${bad.count} bad ${bad.count === 1 ? "row" : "rows"} left out: ${toldBad(bad)}`)
+  }
+  const alike = Object.values(Object.groupBy(labels, (label) => label.trim().toLowerCase())).flatMap((group) =>
+    group !== undefined && group.length > 1 ? [group] : []
+  )
+  for (const label of census.unmapped) {
+    const near = nearest(label, labels)
+    const meant = near === undefined ? "" : `: did you mean "${near}"?`
+    warnings.push(`label_map names "${label}", which no row has${meant}`)
+  }
+  if (alike.length > 0) {
+    const more = alike.length === 1 ? "" : ` (and ${alike.length - 1} more such)`
+    const names = alike[0]!.map((label) => JSON.stringify(label)).join(" and ")
+    warnings.push(`labels ${names} differ in case or spaces alone${more}: label_map makes one of them`)
   }
   if (hasNames(params) && present.length === 1)
     warnings.push(`every row has the label "${present[0]}": there is nothing to tell apart`)

@@ -1,4 +1,12 @@
-import { type Census, inputIdOf, neededColumns, rowReader, sampleRank } from "./census.ts"
+import {
+  type BadRows,
+  type Census,
+  inputIdOf,
+  neededColumns,
+  type PlacedFault,
+  rowReader,
+  sampleRank
+} from "./census.ts"
 import type { MappedRow, Target } from "./mapRow.ts"
 import { sourcesOf, type TaskParams } from "./params.ts"
 import type { Block } from "./rowsOfSource.ts"
@@ -37,7 +45,8 @@ class Tally {
   /** Rows of multi-label tasks by label, among those that may be kept: names have no stratum. */
   readonly #names: Array<ReadonlyArray<number>> = []
   #rows = 0
-  #bad: { place: string; fault: string; count: number } | undefined
+  readonly #renamed = new Set<string>()
+  #bad: BadRows | undefined
   readonly #counts = { not_selected: 0, dropped_empty: 0, dropped_unlabelled: 0, duplicates: 0, conflicting_labels: 0 }
   #firstEmpty: string | undefined
   #firstConflict: string | undefined
@@ -55,7 +64,7 @@ class Tally {
   constructor(params: TaskParams, seed: number) {
     this.#params = params
     this.#seed = seed
-    this.#read = rowReader(params)
+    this.#read = rowReader(params, (label) => void this.#renamed.add(label))
     this.#kind = shapes[params.task].kind
     const weights = sourcesOf(params).map(({ weight }) => weight)
     this.#weights = weights.every((weight) => weight !== undefined) ? weights : undefined
@@ -79,12 +88,17 @@ class Tally {
     if (reading.kind === "row") return this.#addInput(ordinal, source, row.line, shown, reading.mapped)
     if (reading.kind === "unselected") this.#counts.not_selected++
     else if (reading.kind === "bad") {
-      this.#bad ??= { place: `${shown}:${row.line}`, fault: reading.fault, count: 0 }
-      this.#bad.count++
+      this.#addBad({ place: `${shown}:${row.line}`, fault: reading.fault }, reading.isEnd === true)
     } else {
       this.#counts[reading.part === "input" ? "dropped_empty" : "dropped_unlabelled"]++
       this.#firstEmpty ??= `${shown}:${row.line}`
     }
+  }
+
+  #addBad(fault: PlacedFault, isEnd: boolean): void {
+    const { count, end, first, other } = this.#bad ?? { first: fault, count: 0, other: undefined, end: undefined }
+    const isOther = other === undefined && kindOf(fault) !== kindOf(first)
+    this.#bad = { first, count: count + 1, other: isOther ? fault : other, end: end ?? (isEnd ? fault : undefined) }
   }
 
   #watch(values: Readonly<Record<string, unknown>>): void {
@@ -191,6 +205,7 @@ class Tally {
       labelCounts,
       sourceCounts: bySource.map((counts) => total([counts])),
       bad: this.#bad,
+      unmapped: Object.keys(this.#params.label_map ?? {}).filter((label) => !this.#renamed.has(label)),
       firstEmpty: this.#firstEmpty,
       firstConflict: this.#firstConflict,
       columns: this.#columns,
@@ -266,6 +281,9 @@ const sharesOf = (
   const width = counts[0]!.length
   return counts.map((_, source) => flat.slice(source * width, (source + 1) * width))
 }
+
+/** A fault without what is this row's own. */
+const kindOf = ({ fault }: PlacedFault): string => fault.replace(/\d+|"[^"]*"/gu, "")
 
 const hashOf = (text: string): number => {
   let hash = 0x811c9dc5

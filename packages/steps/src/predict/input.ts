@@ -10,9 +10,9 @@ import { readArrow, readParquet } from "../ingest/tables.ts"
 export type PredictInput = { readonly path: string } | { readonly jsonl: AsyncIterable<Uint8Array> }
 
 /** How the pipeline's ingest step reads text files; the format and compression are told by the file itself. */
-export type Reading = Pick<IngestParams, "delimiter" | "quote" | "encoding">
+export type Reading = Pick<IngestParams, "delimiter" | "quote" | "encoding" | "skip_lines">
 
-const plainly = { encoding: "utf-8", delimiter: ",", quote: '"' } as const
+const plainly = { encoding: "utf-8", delimiter: ",", quote: '"', skipLines: 0 } as const
 
 /** The rows of an input, some at once, in its order. A row that cannot be read is given as a fault. */
 export async function* rowsOf(input: PredictInput, reading: Reading): AsyncGenerator<ReadonlyArray<SourceRow>> {

@@ -59,7 +59,7 @@ const predicting = (
     })
     return yield* predictRows({
       shown: "x",
-      reading: { quote: '"' },
+      reading: { quote: '"', skip_lines: 0 },
       texts: [{ name: "text", column: "text" }],
       id: undefined,
       withText: false,

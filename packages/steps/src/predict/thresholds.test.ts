@@ -100,7 +100,7 @@ const predicted = (part: number, model: InputArtifact, thresholds?: Readonly<Rec
     const counts = yield* predictRows({
       input: { path },
       shown: "x",
-      reading: { quote: '"', delimiter: ",", encoding: "utf-8" },
+      reading: { quote: '"', delimiter: ",", encoding: "utf-8", skip_lines: 0 },
       texts: [{ name: "text", column: "text" }],
       id: undefined,
       withText: false,

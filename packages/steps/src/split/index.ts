@@ -87,6 +87,17 @@ const partFaults = (params: SplitParams, rows: PortType | undefined): ReadonlyAr
   })
 }
 
+/** What a column's type means to who writes a pipeline. */
+const holds: Readonly<Record<string, string>> = {
+  dictionary: "classes",
+  utf8: "texts",
+  float64: "numbers",
+  int32: "numbers",
+  "list<utf8>": "several labels a row"
+}
+
+const told = (type: ColumnType["type"]): string => holds[type] ?? type
+
 const columnFault = (
   param: "stratify_by" | "group_by" | "by",
   name: string | undefined,
@@ -98,8 +109,9 @@ const columnFault = (
   const message =
     columns[name] === undefined
       ? `no column "${name}"`
-      : `column "${name}" is ${columns[name].type}, not ${types.join(" or ")}`
-  return [{ path: ["with", param], message, hint: suggest(name, fitting) }]
+      : `${param} takes a column of ${types.map(told).join(" or ")}, and "${name}" holds ${told(columns[name].type)}`
+  const hint = fitting.length === 0 ? `these rows have no such column: leave ${param} out` : suggest(name, fitting)
+  return [{ path: ["with", param], message, hint }]
 }
 
 const columnFaults = (params: SplitParams, rows: PortType | undefined): ReadonlyArray<StepFault> =>

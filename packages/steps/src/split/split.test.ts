@@ -268,7 +268,9 @@ describe("split", () => {
       message: 'no column "lable"',
       hint: "did you mean `label`?"
     })
-    expect(faults({ test: 0.5, stratify_by: "row_id" })[0]!.message).toBe('column "row_id" is utf8, not dictionary')
+    expect(faults({ test: 0.5, stratify_by: "row_id" })[0]!.message).toBe(
+      'stratify_by takes a column of classes, and "row_id" holds texts'
+    )
     expect(faults({ test: 0.5, stratify_by: "label" })).toEqual([])
   })
 })

@@ -36,9 +36,19 @@ const look = async (source: string, sha256: string | undefined, signal: AbortSig
   ])
   const whereabouts = { folder: resolve("."), ownFolder: ownFolder() }
   const path = await locate(spec, whereabouts, { env: process.env, signal, onProgress: tellProgress })
-  const sight = await look(path, { format: "auto", quote: '"' })
+  const plain = { format: "auto", quote: '"', skip_lines: 0 } as const
+  const first = await look(path, plain)
+  // What the first look doubts is taken so, and said in the pipeline.
+  const reading = {
+    ...(first.above === undefined ? {} : { skip_lines: first.above }),
+    ...(first.encoding === undefined ? {} : { encoding: first.encoding })
+  }
+  const sight = Object.keys(reading).length === 0 ? first : await look(path, { ...plain, ...reading })
   const guess = guessShape(sight.columns, sight.rows)
-  const pipeline = guess === undefined ? undefined : proposedPipeline(source, sha256, guess)
+  const pipeline =
+    guess === undefined
+      ? undefined
+      : proposedPipeline(source, guess, { ...(sha256 === undefined ? {} : { sha256 }), ...reading })
   const tagged = guess === undefined ? taggedTokens(sight.columns, sight.rows) : undefined
   return { sight, guess, tagged, pipeline, described: sight.head === undefined ? "folder" : describe(sight.head) }
 }

@@ -248,11 +248,11 @@ export const predictVerb = Command.make(
         batch_size: batchSize,
         thresholds: found.thresholds
       })
-      const { delimiter, encoding, quote = '"' } = found.ingest ?? {}
+      const { delimiter, encoding, quote = '"', skip_lines = 0 } = found.ingest ?? {}
       return yield* predictRows({
         input: input === "-" ? { jsonl: process.stdin } : { path: input },
         shown: input === "-" ? "standard input" : input,
-        reading: { delimiter, encoding, quote },
+        reading: { delimiter, encoding, quote, skip_lines },
         texts,
         id: id === "" ? undefined : id,
         withText,
