@@ -171,3 +171,22 @@ export const SweepJson = Schema.Struct({
   ended: Schema.String
 })
 export type SweepJson = typeof SweepJson.Type
+
+/** What `hone sweep plan --json` prints. */
+export const SweepPlanJson = Schema.Struct({
+  trials: Schema.Int,
+  /** False where results decide what is tried: the rest is then counted as if it were drawn at random. */
+  exact: Schema.Boolean,
+  /** Steps of all trials, the distinct ones among them, and those of the latter that are there already. */
+  steps: Schema.Int,
+  distinct_steps: Schema.Int,
+  done_steps: Schema.Int,
+  /** Of what has to run, one after the other, by what its like took; null where nothing is known. */
+  expected_seconds: Schema.NullOr(Schema.Finite),
+  /** Distinct steps to run of whose kind nothing is known. */
+  unknown_steps: Schema.Int,
+  /** At most, of one trial; null where it is not predicted. */
+  peak_memory_bytes: Schema.NullOr(Schema.Finite),
+  notes: Schema.Array(Schema.String)
+})
+export type SweepPlanJson = typeof SweepPlanJson.Type

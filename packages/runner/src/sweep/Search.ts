@@ -82,7 +82,6 @@ const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, state }
     if (entry.what !== "worked") continue
     const id = idOf(entry.trial, entry)
     worked.set(id, [...(worked.get(id) ?? []), entry])
-    state.trials.find(({ id: of }) => of === entry.trial)?.work.push(entry)
   }
 
   const budgetEnded = Effect.map(Clock.currentTimeMillis, (now) => {
@@ -143,6 +142,17 @@ const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, state }
     yield* Queue.offer(endings, job)
   })
 
+  /** A piece of the same trial that went further, and so has come by the rung of this one. */
+  const longer = Effect.fnUntraced(function* (trial: Trial, piece: Piece) {
+    if (piece.until === null) return undefined
+    const ends = trial.work.flatMap(({ until }) => (until !== null && until > piece.until! ? [until] : []))
+    for (const until of [null, ...new Set([...trial.ladder.filter((rung) => rung > piece.until!), ...ends])]) {
+      const looked = yield* lookAt(machine.trials, { ...piece, until })
+      if ("planned" in looked && looked.planned.isDone) return looked.planned
+    }
+    return undefined
+  })
+
   /** Begins a piece, or has its end at once: it is there, it failed before, or nothing more may run. A place must be free. */
   const begin = Effect.fnUntraced(function* (trial: Trial, piece: Piece) {
     const job: Job = { trial, piece, ended: yield* Deferred.make<PieceEnd>() }
@@ -151,7 +161,7 @@ const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, state }
       yield* endAt(job, { state: "failed", failure: looked.failure })
       return job
     }
-    const { planned } = looked
+    const planned = looked.planned.isDone ? looked.planned : ((yield* longer(trial, piece)) ?? looked.planned)
     const before = planned.isDone ? undefined : failedBefore(worked.get(idOf(trial.id, piece)) ?? [], planned)
     if (planned.isDone) {
       count(planned)
@@ -312,7 +322,8 @@ const absorb = (state: SweepState, trial: Trial, { until }: Piece, end: PieceEnd
   if (end.state === "missing") trial.state = "missing"
   else if (end.state === "failed") Object.assign(trial, { state: "failed", failure: end.failure })
   else if (until !== null) {
-    const series = measuredBy(end.planned, prune!.metric)?.series ?? []
+    // What went further than this rung shows more than is known of it here.
+    const series = (measuredBy(end.planned, prune!.metric)?.series ?? []).filter(({ at }) => at <= until + 1e-9)
     trial.curve = series
     const last = series.at(-1)
     if (last === undefined)

@@ -91,8 +91,9 @@ const passes = Effect.fnUntraced(function* (
   { ended, show }: { readonly show: (event: RunEvent) => void; readonly ended: (step: StepOutcome) => void }
 ) {
   const { last } = trials
+  const told = new Set<string>()
   for (let now = planned; ; now = yield* plan(prepared, last)) {
-    const { damaged } = yield* runSteps({ prepared, planned: now, last, folder, cores, show, ended, shared })
+    const { damaged } = yield* runSteps({ prepared, planned: now, last, folder, cores, show, ended, shared, told })
     if (damaged.size === 0) return
     memo.records.clear()
   }

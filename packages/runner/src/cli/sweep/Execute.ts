@@ -5,6 +5,7 @@ import { Clock, Effect, Layer } from "effect"
 import { join } from "node:path"
 import { share } from "../../schedule/Run.ts"
 import { sweepScratch } from "../../store/Attempts.ts"
+import { enter, leave } from "../../store/Live.ts"
 import { writeLastKeys } from "../../store/Runs.ts"
 import type { Machine } from "../../sweep/piece.ts"
 import { importanceOf } from "../../sweep/importance/importance.ts"
@@ -42,12 +43,18 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   const machine: Machine = { trials, memo, folder, cores, shared }
   const layers = Layer.provideMerge(sharedEngine(sweep.search.parallel), services)
   if (mode === "run") sweepScratch(folder)
+  enter(folder)
   const work = search({ machine, state, log, block, mode, say: (what) => screen.say(what, state) })
   yield* work.pipe(
     Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),
     Effect.scoped,
     Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
-    Effect.ensuring(Effect.sync(() => void (mode === "run" && keepFromGc(loaded))))
+    Effect.ensuring(
+      Effect.sync(() => {
+        if (mode === "run") keepFromGc(loaded)
+        leave(folder)
+      })
+    )
   )
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const result: SweepJson = sweepJson({ state, pipeline, file, seconds })

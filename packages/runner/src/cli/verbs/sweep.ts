@@ -5,16 +5,18 @@ import { attempt } from "@hone/steps/attempt"
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Exit } from "../Exit.ts"
+import { reportFaults } from "../Load.ts"
 import * as Flags from "../Flags.ts"
 import { print, printJson } from "../Output.ts"
 import { refuse, refusing } from "../StepResult.ts"
 import { executeSweep } from "../sweep/Execute.ts"
 import { type LoadedSweep, loadSweep } from "../sweep/Load.ts"
+import { planSweep, renderSweepPlan } from "../sweep/Plan.ts"
 import { renderSweep } from "../sweep/Render.ts"
 import { openSweepScreen, silent } from "../sweep/Screen.ts"
 import { type ReportFormat, reportFormats, writeReport } from "../../sweep/report/files.ts"
 
-const flags = {
+const searchFlags = {
   file: Flags.file,
   set: Flag.String("set").pipe(
     Flag.withDescription(
@@ -35,7 +37,11 @@ const flags = {
     Flag.withDescription("how many trials run side by side: search.parallel"),
     Flag.optional
   ),
-  json: Flags.json,
+  json: Flags.json
+}
+
+const flags = {
+  ...searchFlags,
   html: Flag.String("html").pipe(
     Flag.withDescription("write the page of the sweep: one file with all its figures, FILE.html"),
     Flag.optional
@@ -131,7 +137,22 @@ const showVerb = Command.make(
   })
 ).pipe(Command.withDescription("Show what there is of a sweep, and run nothing"))
 
+const planVerb = Command.make(
+  "plan",
+  searchFlags,
+  Effect.fn("hone sweep plan")(function* ({ file, json, set, ...asked }) {
+    const loaded = yield* loadSweep({ file, sets: set, options: optionsOf(asked), json })
+    const planned = yield* planSweep(loaded).pipe(
+      Effect.provide(loaded.services),
+      Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
+      Effect.catchTag("PipelineFaults", (error) => reportFaults(error, json))
+    )
+    if (json) printJson(planned)
+    else print(renderSweepPlan(planned, loaded))
+  })
+).pipe(Command.withDescription("Say what a sweep would run, what its trials share, and how long it may take"))
+
 export const sweepVerb = Command.make("sweep").pipe(
   Command.withDescription("Search params of a pipeline: trials that share their work"),
-  Command.withSubcommands([runVerb, showVerb])
+  Command.withSubcommands([planVerb, runVerb, showVerb])
 )
