@@ -1,3 +1,5 @@
+import { open } from "node:fs/promises"
+import { join } from "node:path"
 import type { Json, JsonObject } from "@hone/core/Json"
 import { type BertConfig, parseBertConfig, UnsupportedConfig } from "@hone/nn/models/bert/config"
 import type { Pooling } from "../artifacts/manifest.ts"
@@ -68,6 +70,24 @@ const thresholdsOf = (config: JsonObject, labels: ReadonlyArray<string> | null):
 const architectureOf = (config: JsonObject): string | undefined => {
   const named = config["architectures"]
   return Array.isArray(named) && typeof named[0] === "string" ? named[0] : undefined
+}
+
+/** Bytes of a `config.json` that are read; real ones have a few thousand, or a million with as many class names. */
+const LARGEST_CONFIG = 8 << 20
+
+/** The text of a folder's `config.json`; undefined where there is none. What is too large for one is cut off, and so no JSON. */
+export const configText = async (folder: string): Promise<string | undefined> => {
+  const handle = await open(join(folder, "config.json")).catch(() => undefined)
+  if (handle === undefined) return undefined
+  try {
+    const { size } = await handle.stat()
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(size, LARGEST_CONFIG)), 0, undefined, 0)
+    return buffer.toString("utf8", 0, bytesRead)
+  } catch {
+    return undefined // a folder of that name
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Reads the text of a `config.json`, or says why it is none of a supported family. */

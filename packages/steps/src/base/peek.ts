@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises"
-import { basename, join } from "node:path"
+import { basename } from "node:path"
 import type { Facts, SourceHead } from "@hone/core/Step"
-import { isUnsupported, readConfig } from "./config.ts"
+import { configText, isUnsupported, readConfig } from "./config.ts"
 
 const missing = (path: string): Facts => ({
   problem: `there is no config.json in ${basename(path)}`,
@@ -25,6 +24,6 @@ const factsOf = (text: string): Facts => {
 
 /** The head of a model folder: family, widths and labels from config.json. What is wrong with it comes as facts `problem` and `hint`. */
 export const peek = async (path: string): Promise<SourceHead> => {
-  const text = await readFile(join(path, "config.json"), "utf8").catch(() => undefined)
+  const text = await configText(path)
   return { facts: text === undefined ? missing(path) : factsOf(text) }
 }

@@ -1,19 +1,16 @@
-import { readFile } from "node:fs/promises"
-import { join } from "node:path"
 import { type StageContext, StageError, type StageResult } from "@hone/core/Stage"
 import { Effect } from "effect"
 import { elements, type Head, type ModelManifest } from "../artifacts/manifest.ts"
 import { writeModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
-import { isUnsupported, readConfig, supported, type Understood } from "./config.ts"
+import { configText, isUnsupported, readConfig, supported, type Understood } from "./config.ts"
 import { readTokenizer, writeTokenizer } from "./tokenizer.ts"
 import { readWeights } from "./weights.ts"
 
 const configOf = Effect.fnUntraced(function* (folder: string, spec: string): Effect.fn.Return<Understood, StageError> {
-  const text = yield* Effect.tryPromise({
-    try: () => readFile(join(folder, "config.json"), "utf8"),
-    catch: () => new StageError({ code: "no_config", message: `${spec} has no config.json`, hint: supported })
-  })
+  const text = yield* Effect.promise(() => configText(folder))
+  if (text === undefined)
+    return yield* new StageError({ code: "no_config", message: `${spec} has no config.json`, hint: supported })
   const read = readConfig(text)
   if (isUnsupported(read)) {
     return yield* new StageError({ code: "unsupported_model", message: `${spec}: ${read.problem}`, hint: read.hint })

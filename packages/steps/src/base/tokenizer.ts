@@ -1,4 +1,4 @@
-import { readFile, readdir } from "node:fs/promises"
+import { readFile, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import type { Json, JsonObject } from "@hone/core/Json"
 import { type OutputArtifact, StageError } from "@hone/core/Stage"
@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import type { BertConfig } from "@hone/nn/models/bert/config"
 import { binary, utf8 } from "../arrow/columns.ts"
 import { writeTable } from "../arrow/writer.ts"
+import { attempt } from "../attempt.ts"
 
 /** Files of a Hugging Face folder that say how text becomes ids. Only the first must be there. */
 const tokenizerFiles = [
@@ -16,7 +17,7 @@ const tokenizerFiles = [
   "vocab.txt"
 ] as const
 
-/** Reads the tokenizer's files in the order of their names. Fails where there is no tokenizer.json or it is no JSON. */
+/** Reads the tokenizer's files in the order of their names. Fails where there is no tokenizer.json, or one of them is too large. */
 export const readTokenizer = Effect.fnUntraced(function* (folder: string, spec: string) {
   const present = yield* Effect.promise(() => readdir(folder))
   if (!present.includes("tokenizer.json")) {
@@ -27,6 +28,10 @@ export const readTokenizer = Effect.fnUntraced(function* (folder: string, spec: 
     })
   }
   const names = tokenizerFiles.filter((name) => present.includes(name)).sort()
+  for (const name of names) {
+    const { size } = yield* Effect.promise(() => stat(join(folder, name)))
+    if (size > LARGEST_FILE) return yield* badTokenizer(`${name} has ${size} bytes, and at most 64 MiB are read`)
+  }
   const files = yield* Effect.promise(() => Promise.all(names.map((name) => readFile(join(folder, name)))))
   return new Map(names.map((name, index) => [name as string, files[index]!]))
 })
@@ -39,14 +44,47 @@ const parse = (bytes: Uint8Array | undefined): JsonObject => {
   }
 }
 
-const sizeOf = (value: Json | undefined): number =>
-  Array.isArray(value) ? value.length : typeof value === "object" && value !== null ? Object.keys(value).length : 0
+/** Bytes of one of a tokenizer's files: twice the largest that is known, Gemma's. What is larger is none, and would take gigabytes to parse. */
+const LARGEST_FILE = 64 << 20
 
-/** One more than the largest id that the tokenizer gives: its vocabulary, and tokens added behind it. */
-const vocabularySize = (tokenizer: JsonObject): number => {
-  const model = (tokenizer["model"] ?? {}) as JsonObject
-  const added = (Array.isArray(tokenizer["added_tokens"]) ? tokenizer["added_tokens"] : []) as ReadonlyArray<JsonObject>
-  return added.reduce((size, { id }) => Math.max(size, Number(id) + 1), sizeOf(model["vocab"]))
+const badTokenizer = (problem: string): StageError =>
+  new StageError({
+    code: "bad_tokenizer",
+    message: `tokenizer.json cannot be used: ${problem}`,
+    hint: "save it in the fast format: AutoTokenizer.from_pretrained(...).save_pretrained(folder)"
+  })
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Ids by token (BPE, WordPiece, WordLevel) or in the order of a list (Unigram). */
+const idsOf = (vocabulary: Json | undefined): Iterable<Json> => {
+  if (Array.isArray(vocabulary)) return vocabulary.keys()
+  return isObject(vocabulary) ? Object.values(vocabulary) : []
+}
+
+/** One more than the largest id that the tokenizer gives: its vocabulary, and tokens added behind it. Throws StageError `bad_tokenizer`. */
+const vocabularySize = (bytes: Uint8Array): number => {
+  let tokenizer: Json
+  try {
+    tokenizer = JSON.parse(Buffer.from(bytes).toString("utf8")) as Json
+  } catch (error) {
+    throw badTokenizer((error as Error).message)
+  }
+  if (!isObject(tokenizer) || !isObject(tokenizer["model"])) throw badTokenizer("it has no model")
+  const given = tokenizer["added_tokens"]
+  const added = (Array.isArray(given) ? given : []).map((token: Json) =>
+    isObject(token) ? (token["id"] ?? null) : null
+  )
+  let size = 0
+  for (const ids of [idsOf(tokenizer["model"]["vocab"]), added])
+    for (const id of ids) {
+      if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0)
+        throw badTokenizer(`a token has the id ${JSON.stringify(id)}`)
+      size = Math.max(size, id + 1)
+    }
+  if (size === 0) throw badTokenizer("it has no vocabulary")
+  return size
 }
 
 /**
@@ -60,13 +98,13 @@ const maximalLength = (config: BertConfig, tokenizerConfig: JsonObject): number 
   return typeof stated === "number" && stated > 0 ? Math.min(stated, positions) : positions
 }
 
-/** Writes the tokenizer artifact. Fails where it gives ids that the model has no embedding for. */
+/** Writes the tokenizer artifact. Fails where tokenizer.json is none, and where it gives ids that the model has no embedding for. */
 export const writeTokenizer = Effect.fnUntraced(function* (
   folder: string,
   files: ReadonlyMap<string, Uint8Array>,
   config: BertConfig
 ): Effect.fn.Return<OutputArtifact, StageError> {
-  const vocabulary_size = vocabularySize(parse(files.get("tokenizer.json")))
+  const vocabulary_size = yield* attempt(() => vocabularySize(files.get("tokenizer.json")!))
   if (vocabulary_size > config.vocab_size) {
     return yield* new StageError({
       code: "vocabulary_mismatch",

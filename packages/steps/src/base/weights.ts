@@ -141,6 +141,13 @@ export const readWeights = Effect.fnUntraced(function* (
   }
   const heads = specs.filter(({ name }) => isPreTrainingHead(name))
   const own = specs.filter(({ name }) => !isPreTrainingHead(name))
+  // A config may say anything: two thousand million blocks would fill the memory with names to look for.
+  if (config.num_hidden_layers > own.length)
+    return yield* fail(
+      "weights_mismatch",
+      `config.json of ${spec} says ${config.num_hidden_layers} blocks, and its weights hold ${own.length} tensors in all`,
+      "take config.json and weights from one model"
+    )
   const wanted = needed(config, labels, new Set(own.map(({ name }) => canonicalName(name))))
   const match = matchWeights(wanted, own)
   const problems = misfits(match)

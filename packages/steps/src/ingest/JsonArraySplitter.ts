@@ -1,3 +1,4 @@
+import { LONGEST_RECORD, tooLong } from "./longestRecord.ts"
 import type { SourceRow } from "./readers.ts"
 
 const QUOTE = 34
@@ -66,7 +67,7 @@ export class JsonArraySplitter {
       }
     }
     if (this.#open) this.#pending += text.slice(from)
-    return rows
+    return this.#pending.length > LONGEST_RECORD ? [...rows, this.#broke(tooLong("the element"))] : rows
   }
 
   /** What is wrong when the text ends here, if anything is. */
@@ -127,12 +128,39 @@ export class JsonArraySplitter {
 /** One row from the text of a JSON value. */
 export const parseRow = (text: string, line: number): SourceRow => {
   try {
-    const value: unknown = JSON.parse(text)
+    const value = suspicious.test(text) ? parseExactly(text) : (JSON.parse(text) as unknown)
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
       return { line, values: value as Record<string, unknown> }
     }
     return { line, fault: "not a JSON object" }
   } catch (error) {
-    return { line, fault: `not JSON: ${(error as Error).message}` }
+    if (error instanceof Inexact) return { line, fault: error.message }
+    const message = error instanceof RangeError ? "it is nested too deeply" : (error as Error).message
+    return { line, fault: `not JSON: ${message}` }
   }
 }
+
+/** JSON that is read as something else than it says, without a word from `JSON.parse`. */
+class Inexact extends Error {}
+
+/** Rows that may hold such, told cheaply: sixteen digits in a row, an exponent of three, an escaped surrogate. */
+const suspicious = /\d{16}|[eE]\+?\d{3}|\\u[dD][89a-fA-F]/u
+
+const isWhole = /^-?\d+$/u
+
+const parseExactly = (text: string): unknown =>
+  JSON.parse(text, (key: string, value: unknown, context?: { readonly source?: string }) => {
+    const half = "half of a surrogate pair is not text"
+    if (!key.isWellFormed()) throw new Inexact(half)
+    if (typeof value === "string" && !value.isWellFormed()) throw new Inexact(`"${key}" is no text: ${half}`)
+    if (typeof value !== "number" || context?.source === undefined) return value
+    if (!Number.isFinite(value))
+      throw new Inexact(`"${key}" is a number too large to be read: ${shown(context.source)}`)
+    if (isWhole.test(context.source) && !Number.isSafeInteger(value))
+      throw new Inexact(
+        `"${key}" is an integer beyond 2^53, which loses digits: write ${shown(context.source)} in quotes`
+      )
+    return value
+  })
+
+const shown = (source: string): string => (source.length > 40 ? `${source.slice(0, 37)}...` : source)

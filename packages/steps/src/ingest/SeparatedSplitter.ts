@@ -1,10 +1,9 @@
+import { LONGEST_RECORD, tooLong } from "./longestRecord.ts"
+
 /** A record of a CSV or TSV file, or what is wrong with it. `line` is where it begins, from 1. After `isEnd` nothing can be read. */
 export type SeparatedRecord =
   | { readonly line: number; readonly fields: ReadonlyArray<string>; readonly fault?: undefined }
   | { readonly line: number; readonly fault: string; readonly isEnd: true; readonly fields?: undefined }
-
-/** A record longer than this is taken for a quote that was never closed: characters. */
-const LONGEST_RECORD = 64 << 20
 
 /**
  * Cuts CSV or TSV text into records without holding more than a chunk and a record. RFC 4180: a field in quotes may hold
@@ -73,10 +72,7 @@ export class SeparatedSplitter {
     this.#rest = text.slice(start)
     if (this.#rest.length <= LONGEST_RECORD) return records
     this.broken = true
-    return [
-      ...records,
-      { line: this.#line, fault: "no end of this record in 64 Mi characters: is a quote not closed?", isEnd: true }
-    ]
+    return [...records, { line: this.#line, fault: tooLong("the record", ": is a quote not closed?"), isEnd: true }]
   }
 }
 

@@ -12,22 +12,43 @@ export const compressionOf = (head: Uint8Array): Compression | undefined => {
 /** The bytes of a compressed file cannot be undone: it was cut off, or is damaged. */
 export class BadCompression extends Error {}
 
-/** The chunks uncompressed; failures of `chunks` pass through. Fails by BadCompression where the bytes are damaged. */
+/** No text of ours came near this ratio; runs of one byte reach 1 000 in gzip and far more in zstd. */
+const BOMB_RATIO = 200
+/** What is smaller harms nobody, whatever its ratio. */
+const BOMB_BYTES = 16 << 20
+
+/** The chunks uncompressed; failures of `chunks` pass through. Fails by BadCompression where the bytes are damaged, or a bomb. */
 export async function* decompressed(
   chunks: AsyncIterable<Uint8Array>,
   compression: Compression
 ): AsyncGenerator<Uint8Array> {
-  const size = { chunkSize: 1 << 20 }
+  const size = { chunkSize: 1 << 18 }
   const inflate = compression === "gzip" ? createGunzip(size) : createZstdDecompress(size)
-  const input = Readable.from(chunks)
+  let given = 0
+  let made = 0
+  const counted = async function* () {
+    for await (const chunk of chunks) {
+      given += chunk.byteLength
+      yield chunk
+    }
+  }
+  const input = Readable.from(counted())
   let failure: unknown
   input.on("error", (error) => {
     failure = error
     inflate.destroy(error)
   })
   try {
-    yield* input.pipe(inflate) as AsyncIterable<Uint8Array>
+    for await (const piece of input.pipe(inflate) as AsyncIterable<Uint8Array>) {
+      made += piece.byteLength
+      if (made > BOMB_BYTES && made > BOMB_RATIO * given)
+        throw new BadCompression(
+          `it stands for more than ${BOMB_RATIO} times its bytes: that is no data but a ${compression} bomb`
+        )
+      yield piece
+    }
   } catch (cause) {
+    if (cause instanceof BadCompression) throw cause
     if (failure !== undefined) throw failure
     throw new BadCompression(`the ${compression} data is damaged or cut off: ${(cause as Error).message}`, { cause })
   } finally {

@@ -13,6 +13,10 @@ export const sniffBinary = (head: Uint8Array): "parquet" | "arrow" | undefined =
   return mark === "ARROW1" ? "arrow" : undefined
 }
 
+/** What the libraries say of bytes that are not theirs to read. */
+export const damaged = (format: "parquet" | "arrow", error: unknown): string =>
+  `the ${format === "parquet" ? "Parquet" : "Arrow"} file is damaged or cut off: ${(error as Error).message}`
+
 /**
  * The format that the head of a source shows. Its name never counts: renaming a file changes nothing. `[` opens JSON; `{` opens
  * JSONL where the first line is an object of its own, else JSON; anything else is CSV, or TSV where the first line has tabs, and
@@ -54,12 +58,22 @@ export const rowKeys = (head: string, depth: number): ReadonlyArray<string> => {
       const end = endOfString(head, at)
       if (end < 0) break
       if (stack.length === depth && stack.at(-1) === "{" && /^\s*:/.test(head.slice(end + 1, end + 20))) {
-        keys.add(JSON.parse(head.slice(at, end + 1)) as string)
+        const key = keyOf(head.slice(at, end + 1))
+        if (key !== undefined) keys.add(key)
       }
       at = end
     }
   }
   return [...keys]
+}
+
+/** The row's fault is told, with its line, when it is read. */
+const keyOf = (text: string): string | undefined => {
+  try {
+    return JSON.parse(text) as string
+  } catch {
+    return undefined
+  }
 }
 
 /** The place of the closing quote of the string that opens at `start`, or -1. */

@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs"
-import { constants, gunzipSync, zstdDecompressSync } from "node:zlib"
-import { compressionOf, type Compression } from "./decompress.ts"
+import { compressionOf, type Compression, decompressed } from "./decompress.ts"
 import { type Encoding, encodings, sniffDelimiter, sniffEncoding } from "./dialect.ts"
 import { type Format, HEAD_BYTES, sniffBinary, sniffFormat } from "./format.ts"
 import type { IngestParams } from "./params.ts"
@@ -24,7 +23,7 @@ type Wanted = Pick<IngestParams, "format" | "delimiter" | "quote" | "encoding" |
 export const readHead = async (path: string, params: Wanted): Promise<FileHead> => {
   const raw = firstBytes(path)
   const compression = compressionOf(raw)
-  const bytes = compression === undefined ? raw.subarray(0, HEAD_BYTES) : uncompressedHead(raw, compression)
+  const bytes = compression === undefined ? raw.subarray(0, HEAD_BYTES) : await uncompressedHead(raw, compression)
   const encoding = params.encoding ?? sniffEncoding(bytes)
   const binary = params.format === "auto" ? sniffBinary(bytes) : undefined
   const text = binary === undefined ? new TextDecoder(encoding).decode(bytes) : ""
@@ -88,16 +87,21 @@ const firstBytes = (path: string): Uint8Array => {
   }
 }
 
-/** As much as the head of a compressed file gives: it ends within a block, which is no fault of the file. */
-const uncompressedHead = (raw: Uint8Array, compression: Compression): Uint8Array => {
+/** As much as the head of a compressed file gives, and no more: a few bytes may stand for gigabytes. It ends within a block, which is no fault. */
+const uncompressedHead = async (raw: Uint8Array, compression: Compression): Promise<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  let filled = 0
   try {
-    const bytes =
-      compression === "gzip"
-        ? gunzipSync(raw, { finishFlush: constants.Z_SYNC_FLUSH })
-        : zstdDecompressSync(raw, { finishFlush: constants.ZSTD_e_flush })
-    return bytes.subarray(0, HEAD_BYTES)
+    const given = async function* () {
+      yield raw
+    }
+    for await (const piece of decompressed(given(), compression)) {
+      pieces.push(piece)
+      filled += piece.byteLength
+      if (filled >= HEAD_BYTES) break
+    }
   } catch {
     // Reading the rows tells what is wrong with it, and where.
-    return new Uint8Array(0)
   }
+  return Buffer.concat(pieces).subarray(0, HEAD_BYTES)
 }

@@ -4,7 +4,7 @@ import { filesAt, isByFolder, rootOf } from "./files.ts"
 import { linesAboveHeader } from "./dialect.ts"
 import { guessShape } from "./guess.ts"
 import { type FileHead, readHead } from "./head.ts"
-import { rowDepth, rowKeys } from "./format.ts"
+import { damaged, rowDepth, rowKeys } from "./format.ts"
 import type { IngestParams } from "./params.ts"
 import { readRows, readTextLines, type SourceRow } from "./readers.ts"
 import { headerNames, SeparatedSplitter } from "./SeparatedSplitter.ts"
@@ -109,9 +109,15 @@ const tableSight = async (path: string, head: FileHead): Promise<Sight> => {
   // Arrow and Parquet are loaded for such a source alone: planning needs neither.
   const { readArrow, readParquet } = await import("./tables.ts")
   const rows: Array<Readonly<Record<string, unknown>>> = []
-  for await (const group of head.format === "parquet" ? readParquet(path) : readArrow(path)) {
-    rows.push(...group.slice(0, ROWS).flatMap(({ values }) => (values === undefined ? [] : [values])))
-    break
+  const format = head.format === "parquet" ? "parquet" : "arrow"
+  try {
+    for await (const group of format === "parquet" ? readParquet(path) : readArrow(path)) {
+      rows.push(...group.slice(0, ROWS).flatMap(({ values }) => (values === undefined ? [] : [values])))
+      break
+    }
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error) throw error
+    throw unreadable(damaged(format, error), "download it again, or write it anew")
   }
   return { format: head.format, columns: [...new Set(rows.flatMap((row) => Object.keys(row)))], rows, head }
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer"
 import type { Encoding } from "./dialect.ts"
 import type { Format } from "./format.ts"
 import { JsonArraySplitter, parseRow } from "./JsonArraySplitter.ts"
+import { LONGEST_RECORD, tooLong } from "./longestRecord.ts"
 import { headerNames, type SeparatedRecord, SeparatedSplitter } from "./SeparatedSplitter.ts"
 
 /** A row of a source by its own column names, or what is wrong with it. `line` is where it begins, from 1. After `isEnd` nothing of the file can be read. */
@@ -41,10 +42,16 @@ async function* decode(chunks: AsyncIterable<Uint8Array>, { encoding }: Dialect)
   const decoder = new TextDecoder(encoding, { fatal: true })
   for await (const chunk of chunks) {
     try {
-      yield decoder.decode(chunk, { stream: true })
+      const text = decoder.decode(chunk, { stream: true })
+      const nul = text.indexOf("\0")
+      if (nul < 0) yield text
+      else {
+        yield text.slice(0, text.lastIndexOf("\n", nul) + 1)
+        throw new Undecodable("the line holds a NUL character: the file is no text, or in another encoding")
+      }
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause
-      if (encoding === "utf-8") yield new TextDecoder().decode(soundLines(chunk))
+      yield soundLines(chunk, encoding)
       const hint = encoding === "utf-8" ? " (is it encoding: latin1?)" : ""
       throw new Undecodable(`the line is not ${encoding.toUpperCase()} text${hint}`, { cause })
     }
@@ -56,8 +63,15 @@ async function* decode(chunks: AsyncIterable<Uint8Array>, { encoding }: Dialect)
   }
 }
 
+/** The lines of a chunk before the first that cannot be decoded. */
+const soundLines = (chunk: Uint8Array, encoding: Encoding): string => {
+  if (encoding === "utf-8") return new TextDecoder().decode(soundUtf8(chunk))
+  const text = new TextDecoder(encoding).decode(chunk)
+  return text.slice(0, text.lastIndexOf("\n", text.indexOf("\ufffd")) + 1)
+}
+
 /** The lines of a chunk before the first that is not UTF-8. A chunk may begin within a character: that one is left out. */
-const soundLines = (chunk: Uint8Array): Uint8Array => {
+const soundUtf8 = (chunk: Uint8Array): Uint8Array => {
   let start = 0
   while (start < 4 && (chunk[start]! & 0xc0) === 0x80) start++
   let end = start
@@ -99,9 +113,13 @@ const readLines = (
   const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
     let rest = ""
     for await (const text of decode(chunks, dialect)) {
-      const lines = (rest + text).split("\n")
-      rest = lines.pop()!
-      yield parsed(lines)
+      // Only what is new is searched, so that a line of many chunks takes time in proportion to its length.
+      const end = text.lastIndexOf("\n")
+      if (end >= 0) yield parsed((rest + text.slice(0, end)).split("\n"))
+      rest = end < 0 ? rest + text : text.slice(end + 1)
+      if (rest.length <= LONGEST_RECORD) continue
+      yield [{ line: line + 1, fault: tooLong("the line") }]
+      return
     }
     yield parsed([rest])
   }
@@ -129,7 +147,12 @@ export const readWholeText = (
 ): AsyncGenerator<ReadonlyArray<SourceRow>> => {
   const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
     let whole = ""
-    for await (const text of decode(chunks, dialect)) whole += text
+    for await (const text of decode(chunks, dialect)) {
+      whole += text
+      if (whole.length <= LONGEST_RECORD) continue
+      yield [{ line: 1, fault: tooLong("the text of the file") }]
+      return
+    }
     yield [{ line: 1, values: { ...shared, text: whole } }]
   }
   return faultOf(rows(), () => 1)
@@ -178,8 +201,10 @@ const readSeparated = (
 }
 
 const headerFault = (header: ReadonlyArray<string>): string | undefined => {
-  const twice = header.find((name, at) => header.indexOf(name) !== at)
-  return twice === undefined ? undefined : `the header names "${twice}" twice`
+  const seen = new Set<string>()
+  const twice = header.find((name) => seen.size === seen.add(name).size)
+  if (twice !== undefined) return `the header names "${twice}" twice`
+  return header.includes("__proto__") ? 'a column cannot be called "__proto__": rename it' : undefined
 }
 
 const separatedRow = (header: ReadonlyArray<string>, record: ReadonlyArray<string>, line: number): SourceRow => {

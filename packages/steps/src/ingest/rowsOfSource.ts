@@ -1,5 +1,6 @@
 import { BadCompression, decompressed } from "./decompress.ts"
 import { isByFolder } from "./files.ts"
+import { damaged } from "./format.ts"
 import { describe, readHead } from "./head.ts"
 import type { IngestParams } from "./params.ts"
 import { readRows, readTextLines, readWholeText, type SourceRow } from "./readers.ts"
@@ -72,8 +73,8 @@ async function* tableRows(
     yield [
       {
         line: 1,
-        fault: `the ${format === "parquet" ? "Parquet" : "Arrow"} file cannot be read: ${(error as Error).message}`,
-        isEnd: true
+          fault: damaged(format, error),
+          isEnd: true
       }
     ]
   }

@@ -88,7 +88,7 @@ const refuse = (census: Census, params: TaskParams, sources: ReadonlyArray<Input
   if (counts["rows_in"] === 0) throw fail("no_rows", `${spec} holds no row`, "name a source that has rows")
   const name = neededColumns(params).find((column) => absent.has(column) && !columns.includes(column))
   if (name !== undefined && !params.keep.includes(name)) {
-    const message = `${spec}: no row has a column "${name}"; it has ${columns.join(", ")}`
+    const message = `${spec}: no row has a column "${name}"; it has ${listed(columns)}`
     throw fail("missing_column", message, suggest(name, columns))
   }
   if (params.empties === "fail" && firstEmpty !== undefined) {
@@ -107,6 +107,9 @@ const refuse = (census: Census, params: TaskParams, sources: ReadonlyArray<Input
       "see where, rows, empties, duplicates and conflicts"
     )
 }
+
+const listed = (names: ReadonlyArray<string>): string =>
+  names.length > 20 ? `${names.slice(0, 20).join(", ")} and ${names.length - 20} more` : names.join(", ")
 
 const write = async (
   context: StageContext,
