@@ -9,9 +9,18 @@ export const coloured = (stream: NodeJS.WriteStream = process.stdout): boolean =
 export const paint = (style: Style, text: string): string =>
   coloured() ? styleText(style, text, { validateStream: false }) : text
 
-export const print = (text: string): void => void process.stdout.write(`${text}\n`)
+// Colours are ours; any other control character came with someone's data, and could move the cursor, ring, or rename the window.
+const control = /\u001b\[[\d;]*m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu
 
-export const printError = (text: string): void => void process.stderr.write(`${text}\n`)
+/** A text that does nothing on a terminal but stand there: control characters as their code, line ends and colours as they are. */
+export const harmless = (text: string): string =>
+  text.replace(control, (found) =>
+    found.length > 1 ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
+export const print = (text: string): void => void process.stdout.write(`${harmless(text)}\n`)
+
+export const printError = (text: string): void => void process.stderr.write(`${harmless(text)}\n`)
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value))
 

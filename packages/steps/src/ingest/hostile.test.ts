@@ -1,9 +1,11 @@
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { gzipSync, zstdCompressSync } from "node:zlib"
 import { afterAll, assert, it } from "@effect/vitest"
 import { StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
+import { parquetMetadata, parquetSchema } from "hyparquet"
 import { type Bench, makeBench, runStage } from "../testing/context.ts"
 import { ingest } from "./index.ts"
 import { peek } from "./peek.ts"
@@ -36,6 +38,17 @@ const lines = (n: number) => '{"text":"a","label":"b"}\n'.repeat(n)
 const utf16 = (text: string) => Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, "utf16le")])
 const deep = (n: number) => "[".repeat(n) + "]".repeat(n)
 const wide = (n: number) => Array.from({ length: n }, (_, at) => `c${at}`).join(",")
+
+const people = readFileSync(fileURLToPath(new URL("testdata/people.parquet", import.meta.url)))
+
+/** Pages that are noise, under a footer whose last column is none of the schema's. */
+const misnamed = (): Buffer => {
+  const bytes = Buffer.from(people)
+  bytes.fill(0xff, 4, 200)
+  const name = parquetSchema(parquetMetadata(new Uint8Array(bytes).buffer)).children.at(-1)!.element.name
+  bytes.fill("z", bytes.lastIndexOf(name), bytes.lastIndexOf(name) + name.length)
+  return bytes
+}
 
 /** A file, and what is said of it behind its name: the line where there is one, and the fault. */
 const refused: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> = {
@@ -95,6 +108,11 @@ const refused: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> 
   "Parquet whose footer lies": [
     Buffer.concat([Buffer.from("PAR1"), Buffer.alloc(99, 7), Buffer.from([255, 255, 255, 127]), Buffer.from("PAR1")]),
     /^:1: the Parquet file is damaged or cut off: /u
+  ],
+  // Found by fuzzing: a page that cannot be read was then a rejection that nobody awaited, which ended the process.
+  "Parquet whose column is none of its schema": [
+    misnamed(),
+    /^:1: the Parquet file is damaged or cut off: its schema has no column /u
   ],
   "Arrow's mark alone": ["ARROW1", /^:1: the Arrow file is damaged or cut off: /u],
   "Arrow whose footer lies": [

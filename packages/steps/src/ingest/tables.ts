@@ -1,7 +1,15 @@
 import { open } from "node:fs/promises"
 import { RecordBatchReader } from "apache-arrow"
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet"
-import { compressors } from "hyparquet-compressors"
+import {
+  asyncBufferFromFile,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema
+} from "hyparquet"
+import { compressors as libraries } from "hyparquet-compressors"
+import { BOMB_BYTES, BOMB_RATIO } from "./decompress.ts"
 import type { SourceRow } from "./readers.ts"
 
 /** Rows of an Arrow batch that are turned into objects at once. */
@@ -14,6 +22,7 @@ export type TableReader = (path: string, columns?: ReadonlyArray<string>) => Asy
 export const readParquet: TableReader = async function* (path, wanted) {
   const file = await asyncBufferFromFile(path)
   const metadata = await parquetMetadataAsync(file)
+  checkChunks(metadata)
   const present = parquetSchema(metadata).children.map(({ element }) => element.name)
   const columns = wanted === undefined ? present : present.filter((name) => wanted.includes(name))
   let start = 0
@@ -24,6 +33,42 @@ export const readParquet: TableReader = async function* (path, wanted) {
     start = end
   }
 }
+
+/**
+ * Refuses a footer whose column chunks are not those of its schema, each once, or that promises more rows than they have values. The library
+ * throws on such after it has begun to read, and what it then leaves behind is a rejection that nobody awaits: it ends the process.
+ */
+const checkChunks = (metadata: FileMetaData): void => {
+  const leaves = new Set<string>()
+  const visit = ({ children, path }: ReturnType<typeof parquetSchema>): void => {
+    if (children.length === 0) leaves.add(JSON.stringify(path))
+    else children.forEach(visit)
+  }
+  visit(parquetSchema(metadata))
+  for (const { columns, num_rows } of metadata.row_groups) {
+    const seen = new Set<string>()
+    for (const { meta_data: chunk } of columns) {
+      const path = JSON.stringify(chunk?.path_in_schema)
+      if (chunk === undefined || !leaves.has(path)) throw new Error(`its schema has no column ${path}`)
+      if (seen.has(path)) throw new Error(`a row group has the column ${path} twice`)
+      if (num_rows > chunk.num_values)
+        throw new Error(`a row group of ${num_rows} rows has ${chunk.num_values} values of ${path}`)
+      seen.add(path)
+    }
+  }
+}
+
+/** The libraries make room for what a page says that it holds: one that says too much is refused before. */
+const compressors = Object.fromEntries(
+  Object.entries(libraries).map(([name, decompress]) => [
+    name,
+    (input: Uint8Array, bytes: number): Uint8Array => {
+      if (bytes > BOMB_BYTES && bytes > BOMB_RATIO * input.length)
+        throw new Error(`a page of ${input.length} bytes says that it holds ${bytes}`)
+      return decompress!(input, bytes)
+    }
+  ])
+) as Compressors
 
 /** A record batch at a time, of an IPC file or stream. */
 export const readArrow: TableReader = async function* (path, wanted) {
