@@ -1,4 +1,4 @@
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { it } from "vitest"
 
 /** Seconds of fuzzing for each reader: four in the slow lane, as many as wanted by HONE_FUZZ_SECONDS. */

@@ -8,7 +8,7 @@ import { writeTokenizer } from "@hone/steps/base/tokenizer"
 import { BadSafetensors, readSafetensors } from "@hone/nn/weights/safetensors"
 import { parseBertConfig } from "@hone/nn/models/bert/config"
 import { Effect } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { afterAll, expect } from "vitest"
 import { fuzz, spoilt, textOf } from "./fuzz.ts"
 

@@ -1,7 +1,7 @@
 import { decodePipeline } from "@hone/core/file/Decode"
 import { PipelineFaults } from "@hone/core/Fault"
 import { registry } from "@hone/steps"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { expect } from "vitest"
 import { stringify } from "yaml"
 import { fuzz, spoilt, textOf } from "./fuzz.ts"

@@ -14,7 +14,7 @@ import { readRows, type SourceRow, type TextFormat } from "@hone/steps/ingest/re
 import { rowsOfSources } from "@hone/steps/ingest/rowsOfSource"
 import { SourceReading } from "@hone/steps/ingest/SourceReading"
 import { predicateOf, RowFault, whereFault } from "@hone/steps/where/where"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { afterAll, expect } from "vitest"
 import { fuzz, spoilt, textOf } from "./fuzz.ts"
 
