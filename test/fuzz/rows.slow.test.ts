@@ -21,7 +21,7 @@ import { fuzz, spoilt, textOf } from "./fuzz.ts"
 const folder = mkdtempSync(join(tmpdir(), "hone-fuzz-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const utf8Dialect = { encoding: "utf-8", delimiter: ",", quote: '"' } as const
+const utf8Dialect = { encoding: "utf-8", delimiter: ",", quote: '"', skipLines: 0 } as const
 
 async function* chunked(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -104,6 +104,7 @@ const params = {
   source: "x",
   format: "auto",
   quote: '"',
+  skip_lines: 0,
   task: "text-classification",
   keep: []
 } as unknown as IngestParams

@@ -52,22 +52,22 @@ const misnamed = (): Buffer => {
 
 /** A file, and what is said of it behind its name: the line where there is one, and the fault. */
 const refused: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> = {
-  "a ragged row": [`${rows(4)}only one\n`, /^:6: 1 fields where the header has 2$/u],
+  "a ragged row": [`${rows(4)}only one\n`, /^:6: 1 fields where the header has 2/u],
   "a quote that is not closed": [
     `${rows(4)}"open\n${rows(9)}`,
-    /^:6: the quote that opens a field here is not closed$/u
+    /^:6: the quote that opens a field here is not closed/u
   ],
-  "text behind a quote": [`${rows(4)}"a"b,x\n`, /^:6: text follows the closing quote of a field$/u],
-  "a header twice": ["text,label,text\na,b,c\n", /^:1: the header names "text" twice$/u],
+  "text behind a quote": [`${rows(4)}"a"b,x\n`, /^:6: text follows the closing quote of a field/u],
+  "a header twice": ["text,label,text\na,b,c\n", /^:1: the header names "text" twice/u],
   "a header with __proto__": ["text,label,__proto__\na,b,c\n", /^:1: a column cannot be called "__proto__"/u],
   "a NUL far down": [`${rows(40_000)}a\0b,x\n`, /^:40002: the line holds a NUL character/u],
   "a NUL in JSONL": [`${lines(9000)}{"text":"a\0","label":"x"}\n`, /^:9001: the line holds a NUL character/u],
   "UTF-16 without a mark": [Buffer.from(rows(4), "utf16le"), /^:1: the line holds a NUL character/u],
   "UTF-16 that ends within a character": [
     Buffer.concat([utf16(rows(4)), Buffer.from("a")]),
-    /^:6: the file ends within a character of UTF-16LE$/u
+    /^:6: the file ends within a character of UTF-16LE/u
   ],
-  "half a surrogate pair in UTF-16": [utf16(`${rows(4)}\ud800x,a\n`), /^:6: the line is not UTF-16LE text$/u],
+  "half a surrogate pair in UTF-16": [utf16(`${rows(4)}\ud800x,a\n`), /^:6: the line is not UTF-16LE text/u],
   "bytes that are not UTF-8": [
     Buffer.concat([Buffer.from(rows(4)), Buffer.from([0xc3, 0x28])]),
     /^:6: the line is not UTF-8 text/u
@@ -79,25 +79,25 @@ const refused: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> 
   "half a surrogate pair in a key": [String.raw`{"text":"a","label":"x","\udfff":1}`, /^:1: half of a surrogate pair/u],
   "an integer beyond 2^53": [
     '{"text":"a","label":9007199254740993}',
-    /^:1: "label" is an integer beyond 2\^53, which loses digits: write 9007199254740993 in quotes$/u
+    /^:1: "label" is an integer beyond 2\^53, which loses digits: write 9007199254740993 in quotes/u
   ],
-  "a number beyond all": ['{"text":"a","label":1e999}', /^:1: "label" is a number too large to be read: 1e999$/u],
+  "a number beyond all": ['{"text":"a","label":1e999}', /^:1: "label" is a number too large to be read: 1e999/u],
   "JSONL that was cut": [`${lines(3)}{"text":"b","la`, /^:4: not JSON: /u],
   "mixed types": [
     `${lines(2)}[1]\n"s"\nnull\n{"text":{"a":1},"label":"y"}\n`,
-    /^:3: not a JSON object \(and 3 more rows with a fault\)$/u
+    /^:3: not a JSON object \(and 3 more rows with a fault/u
   ],
   "JSON nested 200 000 deep": [`${lines(1)}{"text":${deep(200_000)},"label":"x"}`, /^:2: /u],
   "JSON that was cut": [
     '[{"text":"a","label":"x"},{"text":"b"',
-    /^:1: the file ends within a JSON value: it was cut off$/u
+    /^:1: the file ends within a JSON value: it was cut off/u
   ],
-  "JSON with a tail": ['[{"text":"a","label":"x"}] []', /^:1: text follows the end of the JSON value$/u],
+  "JSON with a tail": ['[{"text":"a","label":"x"}] []', /^:1: text follows the end of the JSON value/u],
   "JSON with a false escape in a key": [`${lines(1)}${String.raw`{"te\xt":"a","label":"x"}`}`, /^:2: not JSON: /u],
   "an empty file": ["", /^:1: the file is empty/u],
   "gzip that was cut": [
     gzipSync(rows(9000)).subarray(0, 500),
-    /^:1: the gzip data is damaged or cut off: unexpected end of file$/u
+    /^:1: the gzip data is damaged or cut off: unexpected end of file/u
   ],
   "gzip with a tail": [
     Buffer.concat([gzipSync(rows(9)), Buffer.from("garbage")]),
@@ -126,7 +126,7 @@ const refused: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> 
   ],
   "two hundred thousand columns": [
     `${wide(200_000)}\n${wide(200_000)}\n`,
-    /: no row has a column "text"; it has c0, .* c19 and 199980 more$/u
+    /: no row has a column "text"; it has c0, .* c19 and 199980 more/u
   ]
 }
 

@@ -118,7 +118,7 @@ const readLines = (
       if (end >= 0) yield parsed((rest + text.slice(0, end)).split("\n"))
       rest = end < 0 ? rest + text : text.slice(end + 1)
       if (rest.length <= LONGEST_RECORD) continue
-      yield [{ line: line + 1, fault: tooLong("the line") }]
+      yield [{ line: line + 1, fault: tooLong("the line"), isEnd: true }]
       return
     }
     yield parsed([rest])
@@ -150,7 +150,7 @@ export const readWholeText = (
     for await (const text of decode(chunks, dialect)) {
       whole += text
       if (whole.length <= LONGEST_RECORD) continue
-      yield [{ line: 1, fault: tooLong("the text of the file") }]
+      yield [{ line: 1, fault: tooLong("the text of the file"), isEnd: true }]
       return
     }
     yield [{ line: 1, values: { ...shared, text: whole } }]

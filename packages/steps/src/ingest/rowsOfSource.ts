@@ -73,8 +73,8 @@ async function* tableRows(
     yield [
       {
         line: 1,
-          fault: damaged(format, error),
-          isEnd: true
+        fault: damaged(format, error),
+        isEnd: true
       }
     ]
   }
