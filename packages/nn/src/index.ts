@@ -11,6 +11,7 @@ export {
 export type { GpuOptions } from "./engines/configProto.ts"
 export { type EngineOptions, openEngine } from "./engines/openEngine.ts"
 export type { TensorflowLocation } from "./engines/tensorflowLibrary.ts"
+export type { Precision } from "./graph/Builder.ts"
 export type { Feed, Feeds, Program, ProgramFunction, Values } from "./graph/Program.ts"
 export { type BertConfig, parseBertConfig, UnsupportedConfig } from "./models/bert/config.ts"
 export {

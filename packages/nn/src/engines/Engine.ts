@@ -44,10 +44,13 @@ export class EngineUnavailable extends Error {
   override readonly name = "EngineUnavailable"
   readonly engine: EngineName
   readonly reason: string
-  constructor(engine: EngineName, reason: string, options?: ErrorOptions) {
+  /** What its user can do about it, where that is not the same for all. */
+  readonly mend: string | undefined
+  constructor(engine: EngineName, reason: string, options?: ErrorOptions & { readonly mend?: string }) {
     super(`the ${engine} engine cannot be used: ${reason}`, options)
     this.engine = engine
     this.reason = reason
+    this.mend = options?.mend
   }
 }
 

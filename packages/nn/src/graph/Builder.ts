@@ -26,6 +26,9 @@ export interface FinishOptions {
   readonly prepare?: NonNullable<ProgramFunction["prepare"]>
 }
 
+/** What matrix products are computed in: under bfloat16 their operands are rounded to it, and their results widened again. */
+export type Precision = "float32" | "bfloat16"
+
 /**
  * Builds one function of a program: TensorFlow operations as methods, name scopes, the tape.
  *
@@ -49,9 +52,13 @@ export class Builder {
   /** What nodes made now wait for, and what waits already; none where nothing has to wait. */
   #late: { readonly first: ReadonlyArray<Node>; readonly nodes: Set<Node> } | undefined
 
-  constructor(graph: Graph, name: string) {
+  readonly #precision: Precision
+  readonly #rounded = new Map<Tensor, Tensor>()
+
+  constructor(graph: Graph, name: string, precision: Precision = "float32") {
     this.graph = graph
     this.name = name
+    this.#precision = precision
     this.#scope = name
   }
 
@@ -257,11 +264,23 @@ export class Builder {
 
   /** [M, K] by [K, N], either of them stored transposed. */
   matmul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
-    return this.#one("MatMul", [a, b], { transposeA, transposeB })
+    return this.#product("MatMul", a, b, { transposeA, transposeB })
   }
 
   batchMatmul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
-    return this.#one("BatchMatMulV2", [a, b], { transposeA, transposeB })
+    return this.#product("BatchMatMulV2", a, b, { transposeA, transposeB })
+  }
+
+  #product(op: "MatMul" | "BatchMatMulV2", a: Tensor, b: Tensor, params: Params): Tensor {
+    if (this.#precision === "float32") return this.#one(op, [a, b], params)
+    return this.cast(this.#one(op, [this.#round(a), this.#round(b)], params), "float32")
+  }
+
+  /** A weight and a kept value are rounded once a step, and held at half their size. */
+  #round(x: Tensor): Tensor {
+    const known = this.#rounded.get(x) ?? this.cast(x, "bfloat16")
+    this.#rounded.set(x, known)
+    return known
   }
 
   biasAdd = (x: Tensor, bias: Tensor): Tensor => this.#one("BiasAdd", [x, bias])

@@ -1,7 +1,7 @@
 import { type Params, primitives } from "../primitives.ts"
 import type { Dim, Shape } from "./dims.ts"
 
-export type DType = "float32" | "int32" | "bool" | "resource"
+export type DType = "float32" | "bfloat16" | "int32" | "bool" | "resource"
 export type OpName = keyof typeof primitives
 
 /** One output of a node: a symbol, not a value. */

@@ -18,7 +18,7 @@ export interface Costs {
   readonly peakActivationBytes: number
 }
 
-const bytesPerElement = { float32: 4, int32: 4, bool: 1, resource: 0 } as const
+const bytesPerElement = { float32: 4, bfloat16: 2, int32: 4, bool: 1, resource: 0 } as const
 
 const bytesOf = ({ dtype }: Tensor, shape: ReadonlyArray<number>): number =>
   bytesPerElement[dtype] * shape.reduce((a, b) => a * b, 1)

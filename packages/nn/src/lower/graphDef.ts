@@ -5,7 +5,13 @@ import { type Attr, primitives } from "../primitives.ts"
 import { ProtobufWriter } from "./protobuf.ts"
 
 /** TensorFlow's numbers for dtypes (types.proto). */
-export const tensorflowType: Readonly<Record<DType, number>> = { float32: 1, int32: 3, bool: 10, resource: 20 }
+export const tensorflowType: Readonly<Record<DType, number>> = {
+  float32: 1,
+  int32: 3,
+  bool: 10,
+  bfloat16: 14,
+  resource: 20
+}
 
 /** The graph version whose default attributes we count on, and the oldest reader that knows them. */
 const PRODUCER = 2000

@@ -1,5 +1,5 @@
 import { gradientsOf, recomputed } from "../autodiff.ts"
-import { Builder } from "../graph/Builder.ts"
+import { Builder, type Precision } from "../graph/Builder.ts"
 import { Graph, type Node, type Tensor } from "../graph/Graph.ts"
 import type { Feeds, Program, ProgramFunction } from "../graph/Program.ts"
 import type { WeightSpec } from "../models/bert/weights.ts"
@@ -23,6 +23,11 @@ export interface TrainingOptions {
   readonly max_grad_norm: number | null
   /** Computes the values of blocks again for their derivatives: a third more time, and memory for one block instead of all. */
   readonly recompute?: boolean | undefined
+  /**
+   * What matrix products of a training step are computed in; default: float32. Weights, moments, sums and everything else stay float32,
+   * and so do `eval` and `predict`. bfloat16 is TensorFlow's alone.
+   */
+  readonly precision?: Precision | undefined
   /** Adds `accumulate` and `apply`. */
   readonly accumulation?: boolean | undefined
   /** Adds `init_average` and `average`: see `averaging`. */
@@ -232,7 +237,7 @@ function step(model: Model, g: Builder, updates: ReadonlyArray<Update>) {
 }
 
 function training(model: Model): ProgramFunction {
-  const g = new Builder(model.graph, "train")
+  const g = new Builder(model.graph, "train", model.options.precision)
   const { loss, updates } = lossAndGradients(model, g)
   const { nodes, norm } = step(model, g, updates)
   return g.finish({ loss, grad_norm: norm }, { after: nodes, ...model.prepare(model.optimizer.prepare) })
@@ -242,7 +247,7 @@ const accumulated = (g: Builder, { variable }: Pick<Update, "variable">) =>
   g.graph.variable(`accumulated/${variable.name}`, variable.shape)
 
 function accumulation(model: Model): ProgramFunction {
-  const g = new Builder(model.graph, "accumulate")
+  const g = new Builder(model.graph, "accumulate", model.options.precision)
   const { loss, updates } = lossAndGradients(model, g)
   const after = updates.map((update) => g.assignAdd(accumulated(g, update), update.gradient))
   return g.finish({ loss }, { after, ...model.prepare() })
@@ -262,7 +267,7 @@ function application(model: Model): ProgramFunction {
 }
 
 function gradientFetches(model: Model): ProgramFunction {
-  const g = new Builder(model.graph, "gradients")
+  const g = new Builder(model.graph, "gradients", model.options.precision)
   const { updates } = lossAndGradients(model, g)
   const fetches = Object.fromEntries(updates.map(({ gradient, variable }) => [variable.name, gradient]))
   return g.finish(fetches, model.prepare())

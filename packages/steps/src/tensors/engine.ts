@@ -13,7 +13,9 @@ const unavailable = (cause: EngineUnavailable) =>
   new StageError({
     code: "engine_unavailable",
     message: cause.message,
-    hint: "`hone doctor` says what is missing; `npm run setup` puts it there; HONE_ENGINE=wasm runs everywhere, slowly"
+    hint:
+      cause.mend ??
+      "`hone doctor` says what is missing; `npm run setup` puts it there; HONE_ENGINE=wasm runs everywhere, slowly"
   })
 
 const open = async (choice: EngineChoice): Promise<Engine> => {
@@ -52,20 +54,26 @@ const timed = (engine: Engine, profile: Profiler | undefined): TimedEngine => {
   }
 }
 
-/** Loads the engine that set-up chose. Fails by StageError `engine_unavailable`. */
-export const stageEngine = (choice: EngineChoice): Effect.Effect<TimedEngine, StageError> =>
+/** Fails by StageError `engine_unavailable`. */
+const orUnavailable = <A>(work: () => Promise<A>): Effect.Effect<A, StageError> =>
   Effect.tryPromise({
-    try: async () => timed(await open(choice), choice.profile === undefined ? undefined : profiler(choice.profile)),
+    try: work,
     catch: (cause) => {
       if (cause instanceof EngineUnavailable) return unavailable(cause)
       throw cause
     }
   })
 
-/** A program loaded into the engine, closed with the scope. */
+/** Loads the engine that set-up chose. Fails by StageError `engine_unavailable`. */
+export const stageEngine = (choice: EngineChoice): Effect.Effect<TimedEngine, StageError> =>
+  orUnavailable(async () =>
+    timed(await open(choice), choice.profile === undefined ? undefined : profiler(choice.profile))
+  )
+
+/** A program loaded into the engine, closed with the scope. Fails by StageError `engine_unavailable` for what the engine cannot do. */
 export const openSession = (engine: TimedEngine, program: Program) =>
   Effect.acquireRelease(
-    Effect.promise(() => engine.open(program)),
+    orUnavailable(() => engine.open(program)),
     (session) => Effect.promise(() => session.close())
   )
 

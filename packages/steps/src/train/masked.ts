@@ -17,6 +17,7 @@ import { maskedCount, type MaskVocabulary } from "./masking.ts"
 import { maskVocabulary } from "./maskVocabulary.ts"
 import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
+import { precisionOf } from "./program.ts"
 import { rateOf } from "./rates.ts"
 import { trainingPlan } from "./schedule.ts"
 
@@ -62,7 +63,8 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
     },
     max_grad_norm: given.max_grad_norm === 0 ? null : given.max_grad_norm,
     accumulation: given.gradient_accumulation_steps > 1,
-    averages: given.ema_decay > 0
+    averages: given.ema_decay > 0,
+    precision: precisionOf(given)
   })
   const masked = (length: number) => maskedCount(length, given.mlm_probability)
   const params = yield* sizedParams(given, program, train.rows.lengths, masked)

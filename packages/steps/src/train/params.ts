@@ -121,6 +121,12 @@ export const TrainParams = Schema.Struct({
     default: 1,
     source: trainingArguments
   }),
+  precision: semantic(Schema.Literals(["fp32", "bf16"]), {
+    description:
+      "What matrix products are computed in while training. bf16 rounds their operands to bfloat16 (8 bits of precision); weights, moments and everything else stay float32, and so do evaluations. On a CPU it pays only where the processor multiplies it (AVX512_BF16 or AMX): elsewhere it is slower. TensorFlow's engines only.",
+    default: "fp32",
+    source: "Micikevicius et al. 2018 (mixed precision), Kalamkar et al. 2019 (bfloat16); transformers: bf16, off"
+  }),
   ema_decay: semantic(probability, {
     description:
       "Keeps a running average of the weights that train, which is what is evaluated and returned: average * decay + weights * (1 - decay) after each optimizer step, with a decay that grows to this one as (1 + steps) / (10 + steps). 0 to below 1; usual are 0.99 to 0.9999; 0 keeps none.",

@@ -4,7 +4,8 @@ import {
   type TrainingProgram,
   type Cut,
   defaultAdamW,
-  type Objective
+  type Objective,
+  type Precision
 } from "@hone/nn"
 import { isTrainable, type ModelManifest, type Pooling } from "../artifacts/manifest.ts"
 import type { TrainParams } from "./params.ts"
@@ -51,8 +52,13 @@ export const labelledProgram = (
     },
     max_grad_norm: params.max_grad_norm === 0 ? null : params.max_grad_norm,
     accumulation: params.gradient_accumulation_steps > 1,
-    averages: params.ema_decay > 0
+    averages: params.ema_decay > 0,
+    precision: precisionOf(params)
   })
+
+/** As the engine names it. */
+export const precisionOf = ({ precision }: Pick<TrainParams, "precision">): Precision =>
+  precision === "bf16" ? "bfloat16" : "float32"
 
 export const classifierDropout = (params: TrainParams, config: BertConfig): number =>
   params.classifier_dropout ?? config.classifier_dropout ?? config.hidden_dropout_prob

@@ -6,6 +6,7 @@ import {
   type Bound,
   type Engine,
   EngineFailure,
+  EngineUnavailable,
   functionOf,
   readOf,
   type Session,
@@ -25,7 +26,14 @@ export async function interpreterEngine(name: "wasm" | "cpu"): Promise<Engine> {
   return {
     name,
     numerics: { class: name, version: device.version, dtype: "float32" },
-    open: async (program) => new InterpreterSession(name, device, program)
+    open: async (program) => {
+      const half = program.graph.nodes.find(({ outputs }) => outputs.some(({ dtype }) => dtype === "bfloat16"))
+      if (half !== undefined)
+        throw new EngineUnavailable(name, `it has no bfloat16, which ${half.name} asks for`, {
+          mend: "train in precision: fp32 on this engine; TensorFlow's have bfloat16"
+        })
+      return new InterpreterSession(name, device, program)
+    }
   }
 }
 
