@@ -29,7 +29,11 @@ const facts = {
   p_value: 7.9e-7,
   overfitting: null,
   drift: null,
-  seeds: { runs: 3, metrics: [{ metric: "accuracy", mean: 0.829, sd: 0.004, worst: 0.825, best: 0.833 }] },
+  seeds: {
+    runs: 3,
+    same_rows: true,
+    metrics: [{ metric: "accuracy", mean: 0.829, sd: 0.004, worst: 0.825, best: 0.833 }]
+  },
   forgotten: {
     rows: 200,
     base_how: "probe",
@@ -79,6 +83,12 @@ tuning made the model forget: it is worse than the base here, beyond chance
   Stocks fell after the talks, and nobody in the room could say why t...
     is business: base 0.89, tuned 0.11 and says sport
 verdict: passed`)
+})
+
+it("the mean over folds is held against no base of one of them", () => {
+  expect(told({ ...facts, seeds: { ...facts.seeds, same_rows: false } })).toContain(
+    "over 3 trainings, each on rows of its own: accuracy 82.9 %, sd 0.4 %, worst 82.5 %, best 83.3 %\n"
+  )
 })
 
 it("what differs by chance alone is not called forgotten", () => {

@@ -56,7 +56,7 @@ interface ComparisonFacts extends Compared {
   /** Absent where it was not given both models; `relative` is null for a part that the base lacks. */
   readonly drift?: ReadonlyArray<{ part: string; relative: number | null }>
   /** Absent where one training was compared. */
-  readonly seeds?: { runs: number; metrics: ReadonlyArray<Spread> } | null
+  readonly seeds?: { runs: number; same_rows: boolean; metrics: ReadonlyArray<Spread> } | null
   /** Absent where it was given no evaluations of retained rows. */
   readonly forgotten?: Forgotten | null
   readonly verdict: { passed: boolean; reasons: ReadonlyArray<string> } | null
@@ -184,12 +184,12 @@ const seedsLine = ({ deltas, seeds }: ComparisonFacts): ReadonlyArray<string> =>
   if (told === undefined || seeds!.runs < 2) return []
   const { best, mean, metric, sd, worst } = told
   const show = (x: number) => (metric === "mae" ? x.toPrecision(4) : percent(x))
-  const base = deltas.find((delta) => delta.metric === metric)?.base
+  const base = seeds!.same_rows ? deltas.find((delta) => delta.metric === metric)?.base : undefined
   const { show: difference, unit } = inPoints(metric)
   const gain = base === undefined ? "" : `; against base ${difference(mean - base)} ${unit} on the mean`
   const spread = sd === null ? "" : `, sd ${show(sd)}`
   return [
-    `over ${seeds!.runs} seeds: ${metric.replace("_", " ")} ${show(mean)}${spread}, worst ${show(worst)}, best ${show(best)}${gain}`
+    `over ${seeds!.runs} ${seeds!.same_rows ? "seeds" : "trainings, each on rows of its own"}: ${metric.replace("_", " ")} ${show(mean)}${spread}, worst ${show(worst)}, best ${show(best)}${gain}`
   ]
 }
 

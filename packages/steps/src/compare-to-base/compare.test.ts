@@ -121,8 +121,15 @@ describe("compare-to-base", () => {
       const runs = yield* Effect.forEach(right, (count) => metrics(guesses((row) => row < count)))
       const seeds = Object.fromEntries(runs.map((run, at) => [`seeds@seed=${at + 1}`, run]))
       const { outputs } = yield* compare(base, runs[1]!, {}, seeds)
-      const told = outputs["comparison"]!.facts["seeds"] as { runs: number; metrics: ReadonlyArray<{ metric: string }> }
-      expect(told.runs).toBe(3)
+      const told = outputs["comparison"]!.facts["seeds"] as any as {
+        runs: number
+        same_rows: boolean
+        metrics: ReadonlyArray<{ metric: string }>
+      }
+      expect([told.runs, told.same_rows]).toEqual([3, true])
+      const fold = yield* metrics(guesses(baseRight).map((guess) => ({ ...guess, id: `fold-${guess.id}` })))
+      const mixed = yield* compare(base, runs[1]!, {}, { ...seeds, "seeds@seed=4": fold })
+      expect(mixed.outputs["comparison"]!.facts["seeds"]).toMatchObject({ runs: 4, same_rows: false })
       // statistics.stdev([0.82, 0.84, 0.86]) of Python is 0.02.
       expect(told.metrics.find(({ metric }) => metric === "accuracy")).toEqual({
         metric: "accuracy",

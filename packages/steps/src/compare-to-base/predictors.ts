@@ -45,6 +45,10 @@ export const readPair = (context: StageContext, basePort: string, tunedPort: str
   }
 }
 
+/** The rows that the metrics at a port are of. Fails by StageError `no_predictions`. */
+export const rowIdsBehind = (context: StageContext, port: string): ReadonlyArray<string> =>
+  decidedModel(linked(context, port)).rowIds
+
 interface Linked {
   readonly predictions: ReadonlyMap<string, Scored>
   readonly rivals: ReadonlyMap<string, Scored>

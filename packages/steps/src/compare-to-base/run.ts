@@ -7,13 +7,14 @@ import { writeTable } from "../arrow/writer.ts"
 import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { isHigherBetter } from "../evaluate/scalarNames.ts"
+import type { Scored } from "../evaluate/scored.ts"
 import { mcnemarExact } from "../statistics/mcnemar.ts"
 import { changedRows, writeChanged } from "./changed.ts"
 import { changesBetween, compareAll, type Delta, judge } from "./compare.ts"
 import { deltasAgainst, orNull, scoresOfAll } from "./facts.ts"
 import { forgottenOf, writeForgotten } from "./forgotten.ts"
 import type { CompareParams } from "./params.ts"
-import { readPredictors } from "./predictors.ts"
+import { readPredictors, rowIdsBehind } from "./predictors.ts"
 import { gathered, spreadOver } from "./seeds.ts"
 import { driftOf, overfittingGap } from "./training.ts"
 
@@ -40,7 +41,7 @@ const compareToBase = (context: StageContext, params: CompareParams): StageResul
     broken: changes.broken.length,
     p_value: base.kind === "value" ? null : mcnemarExact(changes.broken.length, changes.fixed.length),
     ...trainingFacts(context),
-    ...seedFacts(context),
+    ...seedFacts(context, base),
     forgotten: forgotten?.facts ?? null,
     verdict: params.verdict === undefined ? null : { ...judge(params.verdict, tuned, references, forgotten?.loss) }
   }
@@ -76,10 +77,20 @@ const trainingFacts = (context: StageContext): JsonObject => {
   }
 }
 
-/** The spread over trainings of other seeds, where they are connected. */
-const seedFacts = ({ inputs }: StageContext): JsonObject => {
-  const runs = gathered(inputs, "seeds")
-  return { seeds: runs.length === 0 ? null : { runs: runs.length, metrics: spreadOver(runs).map((of) => ({ ...of })) } }
+/**
+ * The spread over trainings of other seeds, where they are connected. `same_rows` tells whether all of them predicted the compared rows:
+ * not so of the folds of a split, whose mean is then no figure to hold against this base.
+ */
+const seedFacts = (context: StageContext, base: Scored): JsonObject => {
+  const runs = gathered(context.inputs, "seeds")
+  if (runs.length === 0) return { seeds: null }
+  const compared = new Set(base.rowIds)
+  const same_rows = runs.every(({ name }) => {
+    const own = rowIdsBehind(context, name)
+    return own.length === compared.size && own.every((rowId) => compared.has(rowId))
+  })
+  const metrics = spreadOver(runs.map(({ artifact }) => artifact)).map((of) => ({ ...of }))
+  return { seeds: { runs: runs.length, same_rows, metrics } }
 }
 
 const writeComparison = (folder: string, deltas: ReadonlyArray<Delta>, facts: JsonObject): OutputArtifact =>

@@ -12,12 +12,15 @@ export interface Spread {
   readonly best: number
 }
 
-/** The metrics artifacts that a gathered port was given, in the order of their bindings. */
-export const gathered = (inputs: Readonly<Record<string, InputArtifact>>, port: string): ReadonlyArray<InputArtifact> =>
+/** The metrics artifacts that a gathered port was given, with the inputs' names, in their order. */
+export const gathered = (
+  inputs: Readonly<Record<string, InputArtifact>>,
+  port: string
+): ReadonlyArray<{ readonly name: string; readonly artifact: InputArtifact }> =>
   Object.keys(inputs)
     .filter((name) => name === port || name.startsWith(`${port}@`))
     .sort()
-    .map((name) => inputs[name]!)
+    .map((name) => ({ name, artifact: inputs[name]! }))
 
 const valueOf = (facts: Facts, predictor: string, metric: ScalarName): number | undefined => {
   const value = (facts[predictor] as Readonly<Record<string, unknown>> | undefined)?.[metric]

@@ -14,6 +14,8 @@ export interface Fit {
   readonly trainer: Trainer
   readonly params: SizedParams
   readonly plan: TrainingPlan
+  /** The loss of a model that knows nothing. */
+  readonly chance: number
   readonly validation: ValidationRows | undefined
   readonly context: Pick<StageContext, "checkpoints" | "log" | "progress">
   /** The optimizer step at which it ends: the last one, or where another phase begins. */
@@ -26,11 +28,11 @@ export interface Fit {
  * @returns why it stopped; undefined where it goes on in another phase
  */
 export const fit = Effect.fnUntraced(function* (work: Fit) {
-  const { params, plan, trainer, until } = work
+  const { chance, params, plan, trainer, until } = work
   const reason = () => stopReason(trainer.evaluations, params.early_stopping)
   while (trainer.step < until && reason() === undefined) {
     const row = yield* advance(trainer)
-    const ratio = trainer.step % WINDOW === 0 ? divergence(trainer.history, params.max_loss_ratio) : undefined
+    const ratio = trainer.step % WINDOW === 0 ? divergence(trainer.history, params.max_loss_ratio, chance) : undefined
     if (ratio !== undefined) return yield* diverged(trainer.step, ratio)
     const atEnd = trainer.step % plan.stepsPerEpoch === 0
     if (trainer.step % params.log_every === 0 || atEnd) report(work, row)
@@ -62,7 +64,7 @@ const nanLoss = ({ message, rowIds }: Pick<NotANumber, "message" | "rowIds">): S
 const diverged = (step: number, ratio: number): StageError =>
   new StageError({
     code: "diverged",
-    message: `training diverges: at optimizer step ${step} the loss of the last 20 steps is ${ratio.toFixed(1)} times that of the first 20`,
+    message: `training diverges: at optimizer step ${step} the loss of the last 20 steps is ${ratio.toFixed(1)} times what it was at the start`,
     hint: "lower learning_rate or raise warmup_ratio; if this is as it should be, raise max_loss_ratio"
   })
 

@@ -58,14 +58,18 @@ export const stopReason = (
 export const WINDOW = 20
 
 /**
- * Whether training went astray: the mean loss of the last steps over that of the first, where it exceeds `most`; else undefined. A
- * function of the history alone, as early stopping is.
+ * Whether training went astray: the mean loss of the last steps over what it was at the start, where it exceeds `most`; else undefined.
+ * The start is the mean of the first steps, but at most the loss of the very first one or of knowing nothing, whichever is more: a
+ * training that blows up in its second step has no sound first ones. A function of the history alone, as early stopping is.
+ *
+ * @param chance the loss of a model that knows nothing
  */
-export const divergence = (history: ReadonlyArray<HistoryRow>, most: number): number | undefined => {
+export const divergence = (history: ReadonlyArray<HistoryRow>, most: number, chance: number): number | undefined => {
   const losses = history.flatMap(({ loss, part }) => (part === "train" ? [loss] : []))
-  if (losses.length < 2 * WINDOW) return undefined
+  if (losses.length < WINDOW) return undefined
   const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => sum + value / values.length, 0)
-  const ratio = mean(losses.slice(-WINDOW)) / mean(losses.slice(0, WINDOW))
+  const start = Math.min(mean(losses.slice(0, WINDOW)), Math.max(chance, losses[0]!))
+  const ratio = mean(losses.slice(-WINDOW)) / start
   return ratio > most ? ratio : undefined
 }
 

@@ -10,7 +10,7 @@ import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targe
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import { sizedParams } from "./batchSize.ts"
 import { initialHead } from "./head.ts"
-import { objectiveOf, scaled, toTargetUnit, toTrainedUnit } from "./objective.ts"
+import { chanceLoss, objectiveOf, scaled, toTargetUnit, toTrainedUnit } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
 import { classifierDropout, labelledProgram, type ProgramChoices } from "./program.ts"
@@ -78,6 +78,7 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
     validation: validation === undefined ? undefined : labelledValidation(validation),
     plan,
     lossUnit: (scale?.sd ?? 1) ** 2,
+    chance: chanceLoss(targets, head.labels, scale),
     weights: new Map(
       program.parameters.map(({ name }) => [name, head.fresh.get(name) ?? toTrainedUnit(name, model.read(name), scale)])
     ),

@@ -84,6 +84,7 @@ export const prepareMasked = Effect.fnUntraced(function* (context: StageContext)
       held === undefined || held.rows.rowIds.length === 0 ? undefined : maskedValidation(held.rows, config, masking),
     plan: trainingPlan(params, epochBatches(train.rows.lengths, { ...params, seed: context.seed, epoch: 0 }).length),
     lossUnit: 1,
+    chance: Math.log(config.vocab_size) + (given.next_sentence ? Math.LN2 : 0),
     weights: new Map(program.parameters.map(({ name }) => [name, fresh.get(name) ?? model.read(ownName(name))])),
     written: (name, values) => [ownName(name), values],
     dropped: model.tensors.flatMap(({ name }) => (name.startsWith("classifier.") ? [name] : [])),

@@ -91,6 +91,12 @@ const scaleOf = (values: Float64Array): Scale => {
   return { mean, sd: variance > 0 ? Math.sqrt(variance) : 1 }
 }
 
+/** The loss of guessing evenly, or the mean: nats, or the square of the targets' unit. */
+export const chanceLoss = ({ kind }: Targets, labels: ReadonlyArray<string>, scale: Scale | null): number => {
+  if (kind === "value") return (scale?.sd ?? 1) ** 2
+  return Math.log(kind === "classes" ? labels.length : 2)
+}
+
 /** Targets in the unit that is trained. */
 export const scaled = (targets: Targets, scale: Scale | null): Targets =>
   scale === null || targets.kind !== "value"

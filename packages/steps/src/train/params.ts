@@ -200,7 +200,7 @@ export const TrainParams = Schema.Struct({
   }),
   max_loss_ratio: semantic(Schema.Finite.check(Schema.isGreaterThan(1)), {
     description:
-      "Training is stopped as diverged where the mean loss of the last 20 optimizer steps is this many times that of the first 20. Above 1.",
+      "Training is stopped as diverged where the mean loss of the last 20 optimizer steps is this many times what it was at the start: the mean of the first 20, but at most the loss of the first step or of knowing nothing. Looked at every 20 steps. Above 1.",
     default: 3,
     source: "chosen here: a training that learns falls below 1, label noise and warm-up stay near it"
   }),

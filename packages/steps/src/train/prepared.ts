@@ -20,6 +20,8 @@ export interface Prepared {
   readonly validation: ValidationRows | undefined
   readonly plan: TrainingPlan
   readonly lossUnit: number
+  /** The loss of a model that knows nothing, as losses are told: a training far above it has gone astray. */
+  readonly chance: number
   /** What the program starts from, by its own names. */
   readonly weights: ReadonlyMap<string, Float32Array>
   /** The name and values of a trained tensor in the artifact; null for one that is not kept. */

@@ -85,11 +85,11 @@ interface PhaseWork {
 
 const inPhase = Effect.fnUntraced(function* ({ context, engine, prepared, program, state, until }: PhaseWork) {
   const session = yield* openSession(engine, program)
-  const { params, plan, validation } = prepared
+  const { chance, params, plan, validation } = prepared
   const trainer = new Trainer({ ...prepared, program, session, seed: context.seed })
   yield* Effect.promise(() => trainer.start(prepared.weights))
   if (state !== undefined) yield* Effect.promise(() => trainer.resume(state))
-  const stopped = yield* fit({ trainer, params, plan, validation, context, until })
+  const stopped = yield* fit({ trainer, params, plan, chance, validation, context, until })
   if (stopped === undefined) return { done: undefined, state: yield* Effect.promise(() => trainer.state()) }
   const done: Omit<Done, "resumedAt" | "damaged"> = {
     history: trainer.history,

@@ -8,6 +8,7 @@ import { evaluate } from "../evaluate/index.ts"
 import { makeBench, type RunOutcome, runStage } from "../testing/context.ts"
 import { testEngine as engine, tinyModel, type TinyRow, tinyRows, tokensArtifact } from "../testing/models.ts"
 import { epochBatches } from "../tensors/batches.ts"
+import { divergence } from "./history.ts"
 import { train } from "./index.ts"
 import { TrainParams } from "./params.ts"
 import { rateOf } from "./rates.ts"
@@ -253,8 +254,35 @@ it.effect("a training that diverges is stopped with the reason, before it has ru
     const error = (yield* Effect.flip(tune({ fit, rows: fit, with: wild }))) as StageError
     assert.strictEqual(error.code, "diverged")
     assert.match(error.message, /optimizer step \d+ the loss of the last 20 steps is [\d.]+ times/)
+    // From the second step on, so that the first steps are no measure: seen at the first look, after 20.
+    const atOnce = { learning_rate: 10, max_grad_norm: 0, lr_scheduler_type: "constant", epochs: 40 }
+    const early = (yield* Effect.flip(tune({ fit, rows: fit, with: atOnce }))) as StageError
+    assert.match(early.message, /at optimizer step 20 /)
   })
 )
+
+it("a training that starts from small losses, or from large ones that fall slowly, is not one that diverges", () => {
+  const told = (losses: ReadonlyArray<number>) =>
+    divergence(
+      losses.map((loss, at) => ({
+        optimizer_step: at + 1,
+        epoch: 0,
+        part: "train",
+        loss,
+        accuracy: null,
+        learning_rate: 0,
+        grad_norm: 0
+      })),
+      3,
+      Math.LN2
+    )
+  const steps = (count: number, loss: (at: number) => number) => Array.from({ length: count }, (_, at) => loss(at))
+  assert.isUndefined(told(steps(40, (at) => (at === 0 ? 0.001 : 0.3))))
+  assert.isUndefined(told(steps(40, (at) => 6 - at / 20)))
+  assert.isUndefined(told(steps(19, () => 1000)))
+  assert.closeTo(told(steps(20, (at) => (at === 0 ? 0.7 : 700)))!, 950, 1)
+  assert.closeTo(told(steps(40, (at) => (at < 20 ? 0.2 : 0.9)))!, 4.5, 1e-9)
+})
 
 it("sampling by class draws each class equally often, every row of it before any comes again, anew in each epoch", () => {
   const classes = Int32Array.from({ length: 40 }, (_, row) => (row % 10 === 0 ? 1 : 0))

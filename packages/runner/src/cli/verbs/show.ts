@@ -95,6 +95,12 @@ const render = (step: PlannedStep, records: ReadonlyArray<ActionRecord>, outputs
   return out.join("\n")
 }
 
+/** What a step is named for comes first, what it made on the way last. */
+const byWeight = (main: string | undefined) => {
+  const weight = (name: string) => (name === main ? 0 : name === "features" ? 2 : 1)
+  return ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => weight(a) - weight(b)
+}
+
 export const showVerb = Command.make(
   "show",
   {
@@ -105,7 +111,7 @@ export const showVerb = Command.make(
     rows: Flag.Int("rows").pipe(Flag.withDescription("how many rows of each table"), Flag.withDefault(5))
   },
   Effect.fn("hone show")(function* ({ file, json, rows, set, step: name }) {
-    const { folder, planned } = yield* loadPlan({ file, sets: set, json })
+    const { folder, pipeline, planned } = yield* loadPlan({ file, sets: set, json })
     const step = planned.steps.find((candidate) => candidate.name === name)
     if (step === undefined) return yield* unknownStep(file, name, planned, json)
     const records = recordsOf(step)
@@ -113,7 +119,8 @@ export const showVerb = Command.make(
       printError(`${name} has no result for the file as it is now: ${step.reason}\n  \`hone run ${file}\` makes it`)
       return yield* new Exit({ code: 1 })
     }
-    const artifacts = records.flatMap((record) => Object.entries(record.outputs))
+    const main = pipeline.steps.find((candidate) => candidate.name === name)?.definition.main
+    const artifacts = records.flatMap((record) => Object.entries(record.outputs)).sort(byWeight(main))
     const outputs = yield* refusing(json)(
       attempt(() => Promise.all(artifacts.map(([output, artifact]) => open(folder, output, artifact, rows))))
     )
