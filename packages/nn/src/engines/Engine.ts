@@ -54,15 +54,22 @@ export class EngineUnavailable extends Error {
   }
 }
 
+/** As TensorFlow, V8 and tfjs say that there is no memory left. */
+const OUT_OF_MEMORY =
+  /\bOOM\b|RESOURCE_EXHAUSTED|out of memory|allocation failed|Invalid typed array length|memory access out of bounds/i
+
 /** The engine failed while it ran a function: out of memory, or a fault of ours. */
 export class EngineFailure extends Error {
   override readonly name = "EngineFailure"
   readonly engine: EngineName
   readonly operation: string
+  /** Whether it asked for more memory than there is: fewer or shorter rows need less. */
+  readonly outOfMemory: boolean
   constructor(engine: EngineName, operation: string, detail: string, options?: ErrorOptions) {
     super(`${engine} failed in ${operation}: ${detail}`, options)
     this.engine = engine
     this.operation = operation
+    this.outOfMemory = OUT_OF_MEMORY.test(detail)
   }
 }
 

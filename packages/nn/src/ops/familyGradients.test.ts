@@ -1,6 +1,6 @@
 import { describe, it } from "vitest"
 import type { Builder } from "../graph/Builder.ts"
-import { fastestEngine, openForTest } from "../testing/engines.ts"
+import { nativeEngines, openForTest } from "../testing/engines.ts"
 import { checkAgainstReference, checkInDouble, type GradientCase } from "../testing/gradientCheck.ts"
 import { biasAdd } from "./biasAdd.ts"
 import { causalBias } from "./causalBias.ts"
@@ -145,7 +145,7 @@ describe("derivatives of the families' operations are their functions', in doubl
   it.each(Object.entries(cases))("%s", (_, check) => checkInDouble(check))
 })
 
-describe.each([...new Set([fastestEngine, "wasm" as const, "cpu" as const])])(
+describe.each([...nativeEngines, "wasm" as const, "cpu" as const])(
   "the families' operations and their derivatives on %s are those of the reference",
   (engine) => {
     it.each(Object.entries(cases))("%s", async (_, check) => checkAgainstReference(await openForTest(engine), check))

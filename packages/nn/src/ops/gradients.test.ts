@@ -1,7 +1,8 @@
-import { describe, it } from "vitest"
+import { readdirSync, readFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
 import type { Builder } from "../graph/Builder.ts"
-import { fastestEngine, openForTest } from "../testing/engines.ts"
-import { checkGradients, checkInDouble, type GradientCase } from "../testing/gradientCheck.ts"
+import { fastestEngine, nativeEngines, openForTest } from "../testing/engines.ts"
+import { checkAgainstReference, checkGradients, checkInDouble, type GradientCase } from "../testing/gradientCheck.ts"
 import { add } from "./add.ts"
 import { attention } from "./attention.ts"
 import { dropout } from "./dropout.ts"
@@ -99,3 +100,22 @@ describe.each([...new Set([fastestEngine, "wasm" as const, "cpu" as const])])(
     it.each(Object.entries(cases))("%s", async (_, check) => checkGradients(await openForTest(engine), check))
   }
 )
+
+// What the reference gives is its functions' derivative, as tested above.
+describe.each(nativeEngines.filter((engine) => engine !== fastestEngine))(
+  "operations and their derivatives on %s are those of the reference",
+  (engine) => {
+    it.each(Object.entries(cases))("%s", async (_, check) => checkAgainstReference(await openForTest(engine), check))
+  }
+)
+
+it("every operation has its derivative tested", () => {
+  const here = new URL("./", import.meta.url)
+  const files = readdirSync(here).map((name) => ({ name, text: readFileSync(new URL(name, here), "utf8") }))
+  const tests = files.filter(({ name }) => name.endsWith(".test.ts")).map(({ text }) => text)
+  const operations = files.flatMap(({ text }) =>
+    [...text.matchAll(/export const (\w+) = operation\(/g)].map(([, name]) => name!)
+  )
+  expect(operations.length).toBeGreaterThan(25)
+  expect(operations.filter((name) => !tests.some((text) => text.includes(`${name}(g`)))).toEqual([])
+})

@@ -83,18 +83,31 @@ function shared(tfjs: Tfjs, name: string, backend: TfjsBackend) {
   }
 }
 
+/** All that a WebAssembly program can address. What asks for more is given the remainder, or the address 0, and no error. */
+const HEAP_BYTES = 2 ** 32
+const outOfMemory = (shape: ReadonlyArray<number>): Error =>
+  new Error(`out of memory: the heap, of 4 GiB at the most, has no room for a tensor of shape [${shape.join(", ")}]`)
+
 function wasmDevice(tfjs: Tfjs, backend: WasmBackend): Device {
   const device = shared(tfjs, "wasm", backend)
   const batchMatMul = (a: Info, b: Info) =>
     device.kernel("BatchMatMul", { a, b }, { transposeA: false, transposeB: false })
+  const allocate = (shape: ReadonlyArray<number>, dtype: ArrayType): Info => {
+    const bytes = shape.reduce((a, b) => a * b, dtype === "bool" ? 1 : 4)
+    if (bytes >= HEAP_BYTES) throw outOfMemory(shape)
+    const info = backend.makeOutput(shape, dtype)
+    if (bytes > 0 && backend.dataIdMap.get(info.dataId).memoryOffset === 0) throw outOfMemory(shape)
+    return info
+  }
   return {
     ...device,
-    allocate: (shape, dtype) => backend.makeOutput(shape, dtype),
+    allocate,
     view: (info) => backend.typedArrayFromHeap(info),
     // The kernel hands a single plain product to XNNPACK, and anything else to a scalar loop: hence one call a matrix.
     multiply: (a, b, count, m, k, n) => {
+      if (count === 1 && 4 * m * n >= HEAP_BYTES) throw outOfMemory([m, n])
       if (count === 1) return batchMatMul({ ...a, shape: [1, m, k] }, { ...b, shape: [1, k, n] })
-      const result = backend.makeOutput([count, m, n], "float32")
+      const result = allocate([count, m, n], "float32")
       for (let i = 0; i < count; i++) {
         const left = windowOf(backend, a, i * m * k, [1, m, k])
         const right = windowOf(backend, b, i * k * n, [1, k, n])

@@ -143,9 +143,18 @@ class InterpreterSession implements Session {
       }
       return values
     } catch (cause) {
-      values.forEach((info) => this.#device.free(info))
+      this.#abandon(values)
       if (cause instanceof UnknownName) throw cause
       throw new EngineFailure(this.#name, name, (cause as Error).message, { cause })
+    }
+  }
+
+  /** Frees what a run that failed has left. A heap that ran full may refuse even that, and must not hide why. */
+  #abandon(values: ReadonlyMap<Tensor, Info>): void {
+    try {
+      values.forEach((info) => this.#device.free(info))
+    } catch {
+      // The process is of no more use: see EngineFailure.
     }
   }
 
