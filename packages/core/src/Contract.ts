@@ -33,6 +33,17 @@ export const PlanJson = Schema.Struct({
               /** "16 rows of 128 tokens" */
               batch: Schema.String
             })
+          ),
+          /** What results made most like it took, where it has to run or may; null where there are none, or it is not needed. */
+          history: Schema.NullOr(
+            Schema.Struct({
+              seconds: Schema.Struct({ median: Schema.Finite, least: Schema.Finite, most: Schema.Finite }),
+              /** Of its process; null where no record tells. */
+              peak_memory_bytes: Schema.NullOr(Schema.Finite),
+              runs: Schema.Int,
+              /** Fields of the preimage that part those results from this one. */
+              edits: Schema.Int
+            })
           )
         })
       )

@@ -27,6 +27,8 @@ export const ActionRecord = Schema.Struct({
   warnings: Schema.Array(Schema.String),
   /** Wall seconds of the attempt that made it. */
   seconds: Schema.Finite,
+  /** The most memory that its process had resident: runtime and libraries included. Absent where the system does not tell. */
+  peak_rss_bytes: Schema.optionalKey(Schema.Int),
   /** ISO 8601, UTC. */
   finished_at: Schema.String,
   host: Schema.Struct({ node: Schema.String, platform: Schema.String, cores: Schema.Int, engine: Schema.String }),

@@ -196,6 +196,7 @@ const attemptStage = Effect.fnUntraced(function* (
         counts: clean(done.counts),
         warnings,
         seconds: (finished - started) / 1000,
+        ...(done.peak_rss_bytes === null ? {} : { peak_rss_bytes: done.peak_rss_bytes }),
         finished_at: new Date(finished).toISOString(),
         host: {
           node: process.version,

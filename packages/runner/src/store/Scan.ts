@@ -22,6 +22,13 @@ export const recordKeys = (folder: StoreFolder): ReadonlyArray<string> =>
 export const allRecords = (folder: StoreFolder): ReadonlyArray<ActionRecord> =>
   recordKeys(folder).flatMap((key) => readRecord(folder, key) ?? [])
 
+/** Notes of results that came out otherwise under a key whose first result stays: paths, the newest last. */
+export const driftsOf = (folder: StoreFolder, key: string): ReadonlyArray<string> =>
+  namesIn(folder.drift)
+    .filter((name) => name.startsWith(`${key}-`))
+    .sort()
+    .map((name) => join(folder.drift, name))
+
 export interface StoredBlob {
   readonly blob: string
   readonly path: string

@@ -34,7 +34,8 @@ export const WorkerMessage = Schema.Union([
     outputs: Schema.Record(Schema.String, OutputArtifact),
     counts: JsonRecord,
     warnings: Schema.Array(Schema.String),
-    uncached: Schema.NullOr(Schema.String)
+    uncached: Schema.NullOr(Schema.String),
+    peak_rss_bytes: Schema.NullOr(Schema.Int)
   }),
   Schema.Struct({
     type: Schema.Literal("failed"),

@@ -5,6 +5,7 @@ import { registry } from "@hone/steps"
 import { Cause, Effect, Exit, Schema } from "effect"
 import type { WorkerMessage } from "./Messages.ts"
 import { StageRequest } from "./Messages.ts"
+import { forgetPeak, peakSince } from "./peakMemory.ts"
 
 // A worker must not outlive its runner: an orphan could do no harm to the store, but it would hold the machine.
 process.on("disconnect", () => process.exit(0))
@@ -73,13 +74,14 @@ const failure = (cause: Cause.Cause<unknown>): WorkerMessage => {
   }
 }
 
-const answer = (exit: Exit.Exit<StageResult, unknown>): WorkerMessage => {
+const answer = (exit: Exit.Exit<StageResult, unknown>, peak_rss_bytes: number | null): WorkerMessage => {
   if (Exit.isFailure(exit)) return failure(exit.cause)
   const { counts, outputs, uncached, warnings } = exit.value
-  return { type: "done", outputs, counts, warnings, uncached: uncached ?? null }
+  return { type: "done", outputs, counts, warnings, uncached: uncached ?? null, peak_rss_bytes }
 }
 
 process.on("message", (raw) => {
+  const forgot = forgetPeak()
   const work = Effect.gen(function* () {
     const request = yield* Schema.decodeUnknownEffect(StageRequest)(raw)
     const stage = registry[request.kind]?.stages.find((candidate) => candidate.name === request.stage)
@@ -87,5 +89,5 @@ process.on("message", (raw) => {
     const { run } = yield* Effect.promise(() => stage.run())
     return yield* run(contextOf(request))
   })
-  void Effect.runPromiseExit(work).then((exit) => send(answer(exit)))
+  void Effect.runPromiseExit(work).then((exit) => send(answer(exit, peakSince(forgot))))
 })

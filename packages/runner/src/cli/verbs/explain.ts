@@ -1,10 +1,13 @@
 import type { Change } from "@hone/core/plan/Changes"
-import { describeChange } from "@hone/core/plan/Changes"
+import { describeChange, describeChanges } from "@hone/core/plan/Changes"
 import type { Plan, PlannedStage, PlannedStep } from "@hone/core/plan/Plan"
-import { Effect } from "effect"
+import type { RunRecord } from "@hone/core/record/RunRecord"
+import { Clock, Effect } from "effect"
 import { Command } from "effect/cli"
+import { driftsOf } from "../../store/Scan.ts"
 import { fileInHome, readRuns } from "../../store/Runs.ts"
 import * as Flags from "../Flags.ts"
+import { historyOf, type StageHistory, tellNearest } from "../History.ts"
 import { loadPlan, unknownStep } from "../Load.ts"
 import { paint, print, printJson } from "../Output.ts"
 
@@ -37,12 +40,29 @@ export const causesOf = (plan: Plan, name: string): ReadonlyArray<Cause> => {
 
 const stageTitle = (step: string, stage: string, kind: string) => (stage === kind ? step : `${step} (${stage})`)
 
-const render = (plan: Plan, step: PlannedStep, lastRan: string | undefined): string => {
+/** What is known of a step beside its plan. */
+interface Known {
+  readonly history: ReadonlyArray<StageHistory>
+  /** Results that came out otherwise under the same key: by stage. */
+  readonly drifts: Readonly<Record<string, ReadonlyArray<string>>>
+  /** The last run in which the step ran, and the last in which it failed, if that is later. */
+  readonly ran: RunRecord | undefined
+  readonly failed: RunRecord | undefined
+  readonly now: number
+}
+
+const reasonIn = (run: RunRecord, name: string): string => run.steps.find((step) => step.name === name)?.reason ?? ""
+
+const render = (plan: Plan, step: PlannedStep, { drifts, failed, history, now, ran }: Known): string => {
   const out = [`${paint("bold", step.name)} (${step.kind}): ${step.verdict}`]
   for (const stage of step.stages) {
     const title = step.stages.length > 1 ? `  ${stage.name}: ${stage.verdict.replace("_", " ")}: ` : "  "
     out.push(`${title}${stage.reason}`)
     if (stage.key !== null) out.push(paint("dim", `    key ${stage.key.slice(0, 16)}`))
+    const near = history.find((one) => one.stage === stage.name)?.nearest
+    if (near !== undefined) out.push(`    ${tellNearest(near, describeChanges, now)}`)
+    for (const path of drifts[stage.name] ?? [])
+      out.push(`    made again, it came out otherwise: the first result stays, the other is noted in ${path}`)
     if (stage.changes.length > 1) for (const change of stage.changes) out.push(`    ${describeChange(change)}`)
   }
   const upstream = causesOf(plan, step.name).filter((cause) => cause.step !== step.name)
@@ -56,23 +76,42 @@ const render = (plan: Plan, step: PlannedStep, lastRan: string | undefined): str
     const stage = plan.steps.find(({ name }) => name === cause.step)!.stages.find(({ name }) => name === cause.stage)!
     out.push(`  ${stageTitle(cause.step, cause.stage, kind)}: ${why.length > 0 ? why.join("; ") : stage.reason}`)
   }
-  if (lastRan !== undefined) out.push("", lastRan)
+  if (failed !== undefined) out.push("", `failed in ${failed.id}: ${reasonIn(failed, step.name)}`)
+  if (ran !== undefined) out.push("", `last ran in ${ran.id}: ${reasonIn(ran, step.name)}`)
   return out.join("\n")
 }
+
+const nearestJson = (history: StageHistory | undefined) =>
+  history === undefined
+    ? null
+    : {
+        key: history.nearest.record.key,
+        finished_at: history.nearest.record.finished_at,
+        seconds: history.nearest.record.seconds,
+        changes: history.nearest.changes
+      }
 
 export const explainVerb = Command.make(
   "explain",
   { file: Flags.file, step: Flags.step, set: Flags.set, json: Flags.json },
   Effect.fn("hone explain")(function* ({ file, json, set, step: name }) {
-    const { folder, planned } = yield* loadPlan({ file, sets: set, json })
+    const { folder, layer, planned } = yield* loadPlan({ file, sets: set, json })
     const step = planned.steps.find((candidate) => candidate.name === name)
     if (step === undefined) return yield* unknownStep(file, name, planned, json)
-    const run = readRuns(folder).find(
-      (candidate) =>
-        candidate.file === fileInHome(folder, file) &&
-        candidate.steps.some((s) => s.name === name && s.outcome === "ran")
-    )
-    const then = run?.steps.find((candidate) => candidate.name === name)
+    const runs = readRuns(folder).filter((run) => run.file === fileInHome(folder, file))
+    const last = (outcome: string) =>
+      runs.find((run) => run.steps.some((one) => one.name === name && one.outcome === outcome))
+    const [ran, broke] = [last("ran"), last("failed")]
+    const known: Known = {
+      // Loading the plan has met a missing engine already.
+      history: yield* historyOf({ steps: [step] }).pipe(Effect.provide(layer), Effect.orDie),
+      drifts: Object.fromEntries(
+        step.stages.map((stage) => [stage.name, stage.key === null ? [] : driftsOf(folder, stage.key)])
+      ),
+      ran,
+      failed: broke !== undefined && (ran === undefined || broke.started_at > ran.started_at) ? broke : undefined,
+      now: yield* Clock.currentTimeMillis
+    }
     if (json) {
       const stages = step.stages.map(({ changes, key, name: stage, preimage, reason, verdict }) => ({
         name: stage,
@@ -80,9 +119,12 @@ export const explainVerb = Command.make(
         reason,
         key,
         changes,
-        preimage
+        preimage,
+        nearest: nearestJson(known.history.find((one) => one.stage === stage)),
+        drifts: known.drifts[stage] ?? []
       }))
-      const last_ran = run === undefined ? null : { run: run.id, at: run.started_at, reason: then?.reason ?? "" }
+      const told = (run: RunRecord | undefined) =>
+        run === undefined ? null : { run: run.id, at: run.started_at, reason: reasonIn(run, name) }
       return printJson({
         step: name,
         kind: step.kind,
@@ -90,11 +132,11 @@ export const explainVerb = Command.make(
         reason: step.reason,
         stages,
         causes: causesOf(planned, name),
-        last_ran
+        last_ran: told(known.ran),
+        failed: told(known.failed)
       })
     }
-    const lastRan = run === undefined ? undefined : `last ran in ${run.id}: ${then?.reason ?? ""}`
-    print(render(planned, step, lastRan))
+    print(render(planned, step, known))
   })
 ).pipe(
   Command.withDescription(

@@ -4,12 +4,17 @@ import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Flags from "../Flags.ts"
 import { forecastsOf, renderForecasts, type StageForecast } from "../Forecasts.ts"
+import { historyOf, renderHistory, type StageHistory } from "../History.ts"
 import type { FileOptions } from "../Load.ts"
 import { loadPlan } from "../Load.ts"
-import { duration, paint, print, printJson, table } from "../Output.ts"
+import { paint, print, printJson, table } from "../Output.ts"
 import { changeOf } from "../Watch.ts"
 
-export const planJson = (plan: Plan, forecasts: ReadonlyArray<StageForecast> = []): PlanJson => ({
+export const planJson = (
+  plan: Plan,
+  forecasts: ReadonlyArray<StageForecast> = [],
+  history: ReadonlyArray<StageHistory> = []
+): PlanJson => ({
   steps: plan.steps.map(({ key, kind, name, reason, stages, verdict }) => ({
     name,
     kind,
@@ -22,7 +27,8 @@ export const planJson = (plan: Plan, forecasts: ReadonlyArray<StageForecast> = [
       reason: stage.reason,
       key: stage.key,
       expected_seconds: stage.verdict === "run" ? (stage.took ?? null) : null,
-      predicted: predictedOf(forecasts.find((one) => one.step === name && one.stage === stage.name))
+      predicted: predictedOf(forecasts.find((one) => one.step === name && one.stage === stage.name)),
+      history: history.find((one) => one.step === name && one.stage === stage.name)?.expected ?? null
     }))
   }))
 })
@@ -45,17 +51,11 @@ const stageRows = (step: PlannedStep) =>
         paint("dim", stage.reason)
       ])
 
-/** What the stages to run took last time, where that is known of all of them: side by side they take less. */
-const expectation = (plan: Plan): string => {
-  const running = plan.steps.flatMap((step) => step.stages.filter((stage) => stage.verdict === "run"))
-  const known = running.flatMap(({ took }) => took ?? [])
-  if (known.length === 0) return ""
-  const seconds = known.reduce((sum, one) => sum + one, 0)
-  const rest = running.length - known.length
-  return `; when they last ran they took ${duration(seconds)}${rest > 0 ? ` (${rest} stages have not run yet)` : ""}`
-}
-
-export const renderPlan = (plan: Plan, forecasts: ReadonlyArray<StageForecast> = []): string => {
+export const renderPlan = (
+  plan: Plan,
+  forecasts: ReadonlyArray<StageForecast> = [],
+  history: ReadonlyArray<StageHistory> = []
+): string => {
   const rows = plan.steps.flatMap((step) => [
     [step.name, paint("dim", step.kind), paint(styles[step.verdict], step.verdict), step.reason],
     ...stageRows(step)
@@ -64,14 +64,16 @@ export const renderPlan = (plan: Plan, forecasts: ReadonlyArray<StageForecast> =
   const maybe = count("maybe")
   const tail = `${count("run")} to run, ${count("hit")} cached${maybe > 0 ? `, ${maybe} that run only if what they read comes out changed` : ""}`
   const predicted = forecasts.length === 0 ? "" : `\npredicted from the graph: ${renderForecasts(forecasts)}`
-  return `${table(rows)}\n\n${tail}${expectation(plan)}${predicted}`
+  return `${table(rows)}\n\n${tail}${renderHistory(plan, history)}${predicted}`
 }
 
 const planOnce = Effect.fnUntraced(function* (options: FileOptions) {
-  const { pipeline, planned, prepared } = yield* loadPlan(options)
+  const { layer, pipeline, planned, prepared } = yield* loadPlan(options)
+  // Loading the plan has met a missing engine already.
+  const history = yield* historyOf(planned).pipe(Effect.provide(layer), Effect.orDie)
   const forecasts = yield* forecastsOf(pipeline, prepared.types, planned)
-  if (options.json) printJson(planJson(planned, forecasts))
-  else print(renderPlan(planned, forecasts))
+  if (options.json) printJson(planJson(planned, forecasts, history))
+  else print(renderPlan(planned, forecasts, history))
   return Object.keys(pipeline.texts)
 })
 

@@ -1,11 +1,13 @@
 import type { RunRecord } from "@hone/core/record/RunRecord"
 import { Effect } from "effect"
 import { Argument, Command } from "effect/cli"
+import { readRecord } from "../../store/Records.ts"
 import { fileInHome, readRuns } from "../../store/Runs.ts"
 import { homeOf, storeFolder } from "../../store/Folder.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
 import { duration, paint, print, printError, printJson, table } from "../Output.ts"
+import { differenceOfRuns, renderRunDifference } from "../RunDifference.ts"
 
 const shownRuns = 20
 
@@ -42,21 +44,36 @@ export const runsVerb = Command.make(
   "runs",
   {
     file: Flags.file,
-    run: Argument.String("run").pipe(Argument.withDescription("the id of one run"), Argument.optional),
+    run: Argument.String("run").pipe(
+      Argument.withDescription("the id of one run, or how it begins"),
+      Argument.optional
+    ),
+    other: Argument.String("other").pipe(
+      Argument.withDescription("another run: only what the two have otherwise is shown"),
+      Argument.optional
+    ),
     json: Flags.json
   },
-  Effect.fn("hone runs")(function* ({ file, json, run: wanted }) {
+  Effect.fn("hone runs")(function* ({ file, json, other, run: wanted }) {
     const folder = storeFolder(homeOf(file))
     const runs = readRuns(folder).filter((run) => run.file === fileInHome(folder, file))
+    const called = (id: string) =>
+      Effect.suspend(() => {
+        const run = runs.find((candidate) => candidate.id.startsWith(id))
+        if (run !== undefined) return Effect.succeed(run)
+        printError(`no run of ${file} is called ${id}\n  \`hone runs ${file}\` lists them`)
+        return Effect.fail(new Exit({ code: 2 }))
+      })
     if (wanted._tag === "Some") {
-      const run = runs.find((candidate) => candidate.id.startsWith(wanted.value))
-      if (run === undefined) {
-        printError(`no run of ${file} is called ${wanted.value}\n  \`hone runs ${file}\` lists them`)
-        return yield* new Exit({ code: 2 })
-      }
-      return json ? printJson(run) : print(one(run))
+      const run = yield* called(wanted.value)
+      if (other._tag === "None") return json ? printJson(run) : print(one(run))
+      const second = yield* called(other.value)
+      const difference = differenceOfRuns(run, second, (key) => readRecord(folder, key))
+      return json
+        ? printJson({ runs: [run.id, second.id], ...difference })
+        : print(renderRunDifference(run, second, difference))
     }
     if (json) return printJson({ runs })
     print(runs.length === 0 ? `${file} has not been run here` : list(runs))
   })
-).pipe(Command.withDescription("List the runs of a pipeline, or show one"))
+).pipe(Command.withDescription("List the runs of a pipeline, show one, or what two have otherwise"))
