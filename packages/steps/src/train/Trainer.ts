@@ -4,7 +4,7 @@ import { breathe } from "../tensors/engine.ts"
 import type { SizedParams } from "./batchSize.ts"
 import type { TrainingState } from "./checkpoint.ts"
 import { bestOf, type HistoryRow } from "./history.ts"
-import type { TrainingRows, ValidationRows } from "./rows.ts"
+import { rightLogits, type TrainingRows, type ValidationRows } from "./rows.ts"
 import type { TrainingPlan } from "./schedule.ts"
 
 export interface TrainerOptions {
@@ -18,6 +18,12 @@ export interface TrainerOptions {
   readonly validation: ValidationRows | undefined
   /** uint32: orders and dropout are functions of it and of the step. */
   readonly seed: number
+}
+
+export interface Evaluated {
+  readonly row: HistoryRow
+  /** The share of rows of which a further head is right; null where there is none. */
+  readonly furtherAccuracy: number | null
 }
 
 /** A loss or gradient that is no number, and the rows that gave it. */
@@ -122,10 +128,10 @@ export class Trainer {
   }
 
   /** Mean loss and accuracy over the validation rows; keeps the weights where they are the best so far. */
-  async evaluate(validation: ValidationRows): Promise<HistoryRow> {
+  async evaluate(validation: ValidationRows): Promise<Evaluated> {
     const { lossUnit, plan } = this.#options
     const { count } = validation
-    const { further, loss, right } = this.#averages
+    const { further, furtherRight, loss, right } = this.#averages
       ? await this.#withAverages(() => this.#measure(validation))
       : await this.#measure(validation)
     const row: HistoryRow = {
@@ -139,7 +145,8 @@ export class Trainer {
     }
     this.#record(row)
     if (bestOf(this.#evaluations)?.optimizer_step === this.#step) this.#best = await this.weights()
-    return row
+    const furtherAccuracy = validation.further === undefined ? null : furtherRight / validation.rowIds.length
+    return { row, furtherAccuracy }
   }
 
   /** What is evaluated and kept: the weights as they are now, or their running averages where `ema_decay` is set. */
@@ -164,21 +171,27 @@ export class Trainer {
     return result
   }
 
-  /** The sum of the losses of these rows, that of a further head, and how many predictions of the first are right. */
+  /** The sum of the losses of these rows and how many predictions are right, and the same of a further head. */
   async #measure(validation: ValidationRows) {
     const { params, session } = this.#options
     let loss = 0
-    let further = 0
     let right = 0
+    let further = 0
+    let furtherRight = 0
     for (const rows of evaluationBatches(validation.lengths, params.eval_batch_size)) {
-      const out = (await session.run("eval", validation.feeds(rows))) as Record<string, Float32Array>
+      const feeds = validation.feeds(rows)
+      const out = (await session.run("eval", feeds)) as Record<string, Float32Array>
       const { logits, losses } = out
       for (const value of losses!) loss += value
-      if (validation.further !== undefined) for (const value of out[`losses_${validation.further}`]!) further += value
+      if (validation.further !== undefined) {
+        for (const value of out[`losses_${validation.further}`]!) further += value
+        const labels = feeds[`labels_${validation.further}`] as Int32Array
+        furtherRight += rightLogits(out[`logits_${validation.further}`]!, labels)
+      }
       right += validation.right?.(rows, logits!) ?? 0
       await breathe()
     }
-    return { loss, further, right }
+    return { loss, right, further, furtherRight }
   }
 
   #record(row: HistoryRow): void {

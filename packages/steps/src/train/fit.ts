@@ -75,7 +75,8 @@ const report = ({ context, plan, trainer }: Fit, { epoch, learning_rate, loss }:
 
 const evaluate = Effect.fnUntraced(function* ({ context, plan, trainer, validation }: Fit) {
   if (validation === undefined) return
-  const { accuracy, epoch, loss } = yield* Effect.promise(() => trainer.evaluate(validation))
+  const { furtherAccuracy, row } = yield* Effect.promise(() => trainer.evaluate(validation))
+  const { accuracy, epoch, loss } = row
   if (!Number.isFinite(loss)) {
     const message = `the loss over the validation rows is not a finite number after optimizer step ${trainer.step}`
     return yield* nanLoss({ message, rowIds: validation.rowIds })
@@ -83,7 +84,8 @@ const evaluate = Effect.fnUntraced(function* ({ context, plan, trainer, validati
   const values = { eval_loss: loss, ...(accuracy === null ? {} : { accuracy }), epoch }
   context.progress({ done: trainer.step, total: plan.totalSteps, unit: "steps", values })
   const right = accuracy === null ? "" : `, accuracy ${(accuracy * 100).toFixed(1)} %`
-  context.log(`epoch ${epoch.toFixed(2)}: eval_loss ${loss.toFixed(4)}${right}`)
+  const further = furtherAccuracy === null ? "" : `, of ${validation.further} ${(furtherAccuracy * 100).toFixed(1)} %`
+  context.log(`epoch ${epoch.toFixed(2)}: eval_loss ${loss.toFixed(4)}${right}${further}`)
 })
 
 const save = Effect.fnUntraced(function* ({ context, trainer }: Fit) {
