@@ -32,6 +32,32 @@ const cases: ReadonlyArray<readonly [string, string | Buffer, string]> = [
   ["a lone surrogate", 'name: "\\ud800"\nsteps: {}\n', "surrogate"]
 ]
 
+it("faults of the text, of sources, of the data and of edges come at once, and none echoes", async () => {
+  const steps = [
+    "base: { uses: base, with: { model: minilm-l7 } }",
+    "rows: { uses: ingest, with: { source: r.csv, task: text-regression, columns: { text: txet, label: label } } }",
+    "more: { uses: ingest, with: { source: r.cvs, tsak: text-classification } }",
+    "tokens: { uses: tokenize, in: { rows: rows, tokenizer: base.model } }",
+    "parts: { uses: split, in: { rows: tokens }, with: { test: 2, stratify_by: lable } }",
+    "tuned: { uses: train, in: { model: base.model, train: parts.train, validation: prats.train } }"
+  ]
+  place.write("all.yaml", `name: x\nsteps:\n  ${steps.join("\n  ")}\n`)
+  const { code, stderr } = await place.hone("plan", "all.yaml")
+  const told = [...stderr.matchAll(/^all\.yaml:(\d+):\d+: (.{0,23})/gmu)].map(([, line, text]) => `${line} ${text}`)
+  expect([code, told]).toEqual([
+    2,
+    [
+      "3 there is no `minilm-l7`",
+      "4 the source has no colum",
+      "4 text-regression learns ",
+      "5 unknown param `tsak`",
+      "6 `tokens` takes tokenize",
+      "7 `test` must be a value ",
+      "8 no step is called `prat"
+    ]
+  ])
+})
+
 it.each(cases)("%s: a placed fault, exit code 2, in bounded time", async (_, text, message) => {
   writeFileSync(join(place.folder, "bad.yaml"), text)
   const { code, stderr } = await place.hone("plan", "bad.yaml")

@@ -29,10 +29,14 @@ export const checkTypes = (
     for (const [key, ref] of Object.entries(step.inputs)) {
       const port = portOf(key)
       const type = types[ref.step]?.[ref.output]
-      if (type === undefined) continue
+      if (type === undefined) {
+        untyped.add(step.name)
+        continue
+      }
       if (untyped.has(ref.step) && ref.step !== step.name) {
         inputs[port] = { kind: type.kind }
         untyped.add(step.name)
+        checkEdge(pipeline, step, port, { kind: type.kind }, faults)
         continue
       }
       inputs[port] = type

@@ -93,6 +93,14 @@ export interface PipelineReader {
   readonly texts: Readonly<Record<string, string>>
   /** Returns every fault at once. */
   readonly decode: (overrides?: ReadonlyArray<Override>) => Pipeline | PipelineFaults
+  /** What of a file with faults can be looked at further; undefined where there is nothing. */
+  readonly sound: () => SoundPart | undefined
+}
+
+/** The steps of a file whose params are without fault, and those among them whose inputs are not: what flows into these is not known. */
+export interface SoundPart {
+  readonly pipeline: Pipeline
+  readonly unsure: ReadonlySet<string>
 }
 
 /**
@@ -104,7 +112,7 @@ export const readPipeline = (source: PipelineText, registry: Registry): Pipeline
   if (parsed.document === undefined) {
     const texts = { [source.file]: source.text }
     const refused = new PipelineFaults({ faults: sortFaults(parsed.faults, source.file), texts })
-    return { value: null, root: undefined, texts, decode: () => refused }
+    return { value: null, root: undefined, texts, decode: () => refused, sound: () => undefined }
   }
   const assembled = assemble(parsed.document, source.readInclude ?? noIncludes)
   const set = applyOverrides(assembled.value, source.sets ?? [])
@@ -117,9 +125,22 @@ export const readPipeline = (source: PipelineText, registry: Registry): Pipeline
       const overrides = [...set.overrides, ...further]
       const faults = makeFaultList(placing(assembled, overrides), [...assembled.faults, ...set.faults])
       const value = withOverrides(set.value, further)
-      const pipeline = decodeValue({ source, assembled, value, registry, faults, known })
-      if (pipeline !== undefined) return { ...pipeline, place: placing(assembled, overrides) }
+      const decoded = decodeValue({ source, assembled, value, registry, faults, known })
+      if (decoded !== undefined && faults.list.length === 0)
+        return { ...decoded.pipeline, place: placing(assembled, overrides) }
       return new PipelineFaults({ faults: sortFaults(faults.list, source.file), texts: assembled.texts })
+    },
+    sound: () => {
+      const place = placing(assembled, set.overrides)
+      const decoded = decodeValue({
+        source,
+        assembled,
+        value: set.value,
+        registry,
+        faults: makeFaultList(place, []),
+        known
+      })
+      return decoded === undefined ? undefined : { ...decoded, pipeline: { ...decoded.pipeline, place } }
     }
   }
 }
@@ -144,7 +165,7 @@ const decodeValue = ({
   registry,
   source,
   value
-}: Decoding): Omit<Pipeline, "place"> | undefined => {
+}: Decoding): (Omit<SoundPart, "pipeline"> & { readonly pipeline: Omit<Pipeline, "place"> }) | undefined => {
   if (!isRecord(value)) {
     const message = assembled.root.value === null ? "the file is empty" : "a pipeline is a map"
     faults.add([], "value", "envelope", message, "start with `name: my-pipeline` and `steps:`")
@@ -165,25 +186,33 @@ const decodeValue = ({
   const steps = expanded.instances.flatMap((instance) => {
     const definition = kinds.get(instance.written)
     if (definition === undefined) return []
+    const before = faults.list.length
     const params = decodeParams(instance, definition, blocks[instance.written] ?? null, scopes, faults, known)
-    return [{ ...instance, definition, params }]
+    return [{ ...instance, definition, params, isSound: faults.list.length === before && params !== undefined }]
   })
   const names = new Set(expanded.instances.map((instance) => instance.name))
   const definitions = new Map(steps.map((step) => [step.name, step.definition]))
+  const unsure = new Set<string>()
   const resolved = steps.map((step) => {
     const block = blocks[step.written]
     // An `in` that is no map is told by the envelope: what it would name is not known.
     const readable = isRecord(block) && (block["in"] === undefined || isRecord(block["in"]))
-    return { ...step, refs: readable ? resolveInputs(step, names, definitions, faults) : {} }
+    const before = faults.list.length
+    const refs = readable ? resolveInputs(step, names, definitions, faults) : {}
+    if (!readable || faults.list.length > before) unsure.add(step.name)
+    return { ...step, refs }
   })
   const order = inRunningOrder(resolved, faults)
-  if (faults.list.length > 0 || envelope === undefined) return undefined
+  if (envelope === undefined) return undefined
 
-  const ready = order.map(({ definition, name, params, refs, written: file }): PipelineStep => {
-    const inputs: Readonly<Record<string, OutputRef>> = refs
-    return { name, written: file, definition, params, inputs, sources: definition.sources(params) }
-  })
-  return {
+  const ready = order.flatMap(
+    ({ definition, isSound, name, params, refs, written: file }): ReadonlyArray<PipelineStep> => {
+      if (!isSound) return []
+      const inputs: Readonly<Record<string, OutputRef>> = refs
+      return [{ name, written: file, definition, params, inputs, sources: definition.sources(params) }]
+    }
+  )
+  const pipeline = {
     name: envelope.name,
     seed: envelope.seed ?? 0,
     steps: ready,
@@ -191,4 +220,5 @@ const decodeValue = ({
     file: source.file,
     secrets: secretsIn(value["env"])
   }
+  return { pipeline, unsure }
 }

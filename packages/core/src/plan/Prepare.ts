@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect"
 import type { Fault } from "../Fault.ts"
 import { PipelineFaults, sortFaults } from "../Fault.ts"
+import type { SoundPart } from "../file/Decode.ts"
 import { nearest } from "../file/Suggest.ts"
 import type { Pipeline, PipelineTypes } from "../Pipeline.ts"
 import type { ResolvedSource } from "../Services.ts"
@@ -15,7 +16,7 @@ const meant = ({ names, spec }: SourceRequest): string | undefined => {
 }
 
 /** Finds and digests every source, reads their heads, and checks all types: the last faults that can be told before a run. */
-export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
+export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline, unsure: ReadonlySet<string> = new Set()) {
   const service = yield* Sources
   const sources: Record<string, Record<string, ResolvedSource>> = {}
   const faults: Array<Fault> = []
@@ -45,11 +46,21 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline) {
       Object.fromEntries(Object.entries(found).map(([name, source]) => [name, source.head]))
     ])
   )
-  const checked = checkTypes(pipeline, heads, new Set(unread.map((step) => step.name)))
+  const checked = checkTypes(pipeline, heads, new Set([...unsure, ...unread.map((step) => step.name)]))
   faults.push(...checked.faults)
   if (faults.length > 0) {
     return yield* new PipelineFaults({ faults: sortFaults(faults, pipeline.file), texts: pipeline.texts })
   }
   const prepared: Prepared & { readonly types: PipelineTypes } = { pipeline, sources, types: checked.types }
   return prepared
+})
+
+/** The faults of a file, and those that its sound part has beside: all that can be told at once. */
+export const withFurtherFaults = Effect.fn("withFurtherFaults")(function* (
+  told: PipelineFaults,
+  { pipeline, unsure }: SoundPart
+) {
+  const prepared = yield* Effect.result(prepare(pipeline, unsure))
+  const further = Result.isFailure(prepared) ? prepared.failure.faults : []
+  return new PipelineFaults({ faults: sortFaults([...told.faults, ...further], pipeline.file), texts: pipeline.texts })
 })

@@ -1,12 +1,12 @@
 import { dirname, join, relative, resolve } from "node:path"
 import { faultsJson } from "@hone/core/Contract"
 import { PipelineFaults } from "@hone/core/Fault"
-import { decodePipeline } from "@hone/core/file/Decode"
+import { readPipeline } from "@hone/core/file/Decode"
 import type { ReadInclude } from "@hone/core/file/Include"
 import { suggest } from "@hone/core/file/Suggest"
 import type { Plan } from "@hone/core/plan/Plan"
 import { plan } from "@hone/core/plan/Plan"
-import { prepare } from "@hone/core/plan/Prepare"
+import { prepare, withFurtherFaults } from "@hone/core/plan/Prepare"
 import { Engine } from "@hone/core/Services"
 import { registry } from "@hone/steps"
 import { Effect, Layer } from "effect"
@@ -92,8 +92,12 @@ export const loadPlan = Effect.fn("load")(function* (options: FileOptions) {
   const { folder, layer } = servicesFor(options.file)
   const work = Effect.gen(function* () {
     const text = yield* reading(options)
-    const pipeline = decodePipeline(text, registry)
-    if (pipeline instanceof PipelineFaults) return yield* pipeline
+    const reader = readPipeline(text, registry)
+    const pipeline = reader.decode()
+    if (pipeline instanceof PipelineFaults) {
+      const sound = reader.sound()
+      return yield* sound === undefined ? pipeline : yield* withFurtherFaults(pipeline, sound)
+    }
     const prepared = yield* prepare(pipeline)
     const last = readLastKeys(folder, options.file)
     const planned = yield* plan(prepared, last)
