@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:f
 import { dirname, join } from "node:path"
 import { frameworkName, libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
-import { partialFolder, publishFolder, readJson, sizeOf, which, writeJson } from "./files.mjs"
+import { partialFolder, publishFolder, readJson, sizeOf, unwritableFolder, which, writeJson } from "./files.mjs"
 import { addonPackage, pinnedNode } from "./places.mjs"
 import { say } from "./say.mjs"
 
@@ -43,6 +43,13 @@ export async function provideAddon(library, cache, env = process.env) {
   if (isWholeAddon(folder)) return { ok: true, file, reason: "built before, taken from the cache" }
   const needs = findNeeds(library, env)
   if (needs.missing) return { ok: false, reason: needs.missing, mend: needs.mend }
+  const unwritable = unwritableFolder(dirname(folder))
+  if (unwritable)
+    return {
+      ok: false,
+      reason: `nothing can be kept: ${unwritable}`,
+      mend: "HONE_CACHE=<another folder> npm run setup"
+    }
   return build(sources, library, folder, needs)
 }
 

@@ -16,10 +16,10 @@ for (const [signal, code] of [
 }
 
 // A program whose set-up was killed must not go on writing under the next one: its end of a pipe closes with set-up, however
-// that ends, and a watcher then kills the program.
+// that ends, and a watcher, which waits in a builtin and so needs nothing on PATH, then kills the program.
 const tied = `
 "$@" </dev/null 3<&- & program=$!
-{ cat <&3 >/dev/null; kill -KILL $program; } 2>/dev/null & watcher=$!
+{ read -r end <&3; kill -KILL $program; } 2>/dev/null & watcher=$!
 wait $program; code=$?
 kill $watcher 2>/dev/null
 exit $code`

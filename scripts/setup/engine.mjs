@@ -7,7 +7,7 @@ import { provideAddon } from "./addon.mjs"
 import { libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
 import { usableCores } from "./cores.mjs"
-import { readJson, sweepPartials, which, writeJson } from "./files.mjs"
+import { readJson, sweepPartials, unwritableFolder, which, writeJson } from "./files.mjs"
 import { findLibrary, wantedBuilds } from "./library.mjs"
 import { withLock } from "./lock.mjs"
 import { cacheFolder, engineFile, pinnedNode, root } from "./places.mjs"
@@ -69,16 +69,19 @@ export async function setUpEngine(env = process.env) {
 const asked = { route: "HONE_ENGINE", ok: true, reason: "wasm is asked for by HONE_ENGINE" }
 
 async function provideNative(env, cache) {
-  for (const part of ["tensorflow", "addon"]) {
-    mkdirSync(join(cache, part), { recursive: true })
-    sweepPartials(join(cache, part))
-  }
   const attempts = []
+  // A cache that cannot be written may still hold all that is needed.
+  if (!unwritableFolder(cache)) {
+    for (const part of ["tensorflow", "addon"]) {
+      mkdirSync(join(cache, part), { recursive: true })
+      sweepPartials(join(cache, part))
+    }
+  }
   const library = await findLibrary({
     env,
     cache,
     builds: await wantedBuilds(env, cache, attempts),
-    check: load,
+    check: loadNative,
     attempts
   })
   if (!library) return wasm(attempts)
@@ -88,20 +91,20 @@ async function provideNative(env, cache) {
 
 async function workingAddon(library, cache, env, attempts) {
   const addon = await provideAddon(library, cache, env)
-  const checked = addon.ok ? await load(join(library.folder, libraryName), addon.file) : addon
+  const checked = addon.ok ? await loadNative(join(library.folder, libraryName), addon.file) : addon
   const reason = addon.ok && !checked.ok ? `${addon.file} does not work: ${checked.reason}` : addon.reason
   attempts.push({ route: "addon", ok: checked.ok, reason, ...(checked.mend && { mend: checked.mend }) })
   return checked.ok ? addon.file : undefined
 }
 
 /** Loads a library (and an addon) in a child; `{ ok, version, gpu }` or `{ ok: false, reason }`. */
-async function load(...files) {
+export async function loadNative(...files) {
   const node = existsSync(pinnedNode()) ? pinnedNode() : process.execPath
   const smoke = fileURLToPath(new URL("smoke.mjs", import.meta.url))
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" }
   const { ok, stdout, text } = await runChild(node, [smoke, ...files], { env })
   const told = ok && stdout.split("\n").find((line) => line.startsWith('{"version"'))
-  return told ? { ok: true, ...JSON.parse(told) } : { ok: false, reason: text }
+  return told ? { ok: true, ...JSON.parse(told) } : { ok: false, reason: text.replace(/^error: /i, "") }
 }
 
 function native({ folder, version, gpu }, addon, env, attempts) {

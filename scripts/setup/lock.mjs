@@ -15,8 +15,7 @@ import { createServer } from "node:net"
  */
 export async function withLock(folder, onWait, work) {
   if (process.platform !== "linux") return work()
-  mkdirSync(folder, { recursive: true })
-  const name = `\0hone-setup-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 40)}`
+  const name = `\0hone-setup-${createHash("sha256").update(realPath(folder)).digest("hex").slice(0, 40)}`
   let server = await take(name)
   if (!server) onWait()
   while (!server) {
@@ -27,6 +26,16 @@ export async function withLock(folder, onWait, work) {
     return await work()
   } finally {
     await new Promise((closed) => server.close(closed))
+  }
+}
+
+/** The folder by its one true name; where it cannot be made, nothing in it needs a lock, and any name does. */
+function realPath(folder) {
+  try {
+    mkdirSync(folder, { recursive: true })
+    return realpathSync(folder)
+  } catch {
+    return folder
   }
 }
 

@@ -1,9 +1,11 @@
 // Loads a TensorFlow library, and the addon if one is given, in a process of its own, and adds two numbers with it.
 // Prints one line of JSON: { version, gpu }. A library that crashes (an instruction this CPU lacks) ends only this process.
+// Before that it holds the library against what the engines need: its version, functions and operations.
 // Usage: node smoke.mjs LIBRARY_FILE [ADDON_FILE]
 import { createRequire } from "node:module"
 import { constants } from "node:os"
 import { join } from "node:path"
+import { neededFunctions, neededOperations, operationNames, unfitVersion } from "./abilities.mjs"
 import { root } from "./places.mjs"
 
 const require = createRequire(join(root, "packages", "nn", "package.json"))
@@ -11,9 +13,44 @@ const [library, addon] = process.argv.slice(2)
 
 keepLoaded(library)
 const native = require("koffi").load(library)
+if (!has("TF_Version")) refuse("this is no TensorFlow: it has no function TF_Version")
 const version = native.func("const char* TF_Version()")()
+await requireAbilities()
 if (addon) sumThroughAddon(addon)
 console.log(JSON.stringify({ version, gpu: hasGpu() }))
+
+/** Fails with all that is missing, so that a person need not find out one by one. */
+async function requireAbilities() {
+  const unfit = unfitVersion(version)
+  if (unfit) refuse(unfit)
+  const functions = [...neededFunctions(), "TF_GetAllOpList"].filter((name) => !has(name))
+  if (functions.length > 0) refuse(`TensorFlow ${version} lacks the functions ${functions.join(", ")}`)
+  const known = operationNames(allOperations())
+  const operations = (await neededOperations()).filter((name) => !known.has(name))
+  if (operations.length > 0) refuse(`TensorFlow ${version} lacks the operations ${operations.join(", ")}`)
+}
+
+function refuse(reason) {
+  console.error(`error: ${reason}`)
+  process.exit(1)
+}
+
+function has(name) {
+  try {
+    native.func(`void ${name}()`)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Bytes of the OpList; the buffer is { void* data, size_t length, ... }. */
+function allOperations() {
+  const koffi = require("koffi")
+  const buffer = native.func("void* TF_GetAllOpList()")()
+  const { data, length } = koffi.decode(buffer, koffi.struct({ data: "void*", length: "size_t" }))
+  return new Uint8Array(koffi.view(data, Number(length)))
+}
 
 /** Whether a session would find a GPU: a driver alone is not enough, every CUDA library must load. */
 function hasGpu() {
