@@ -80,8 +80,16 @@ const notesOf = (ast: SchemaAST.AST): Omit<ParamInfo, "name"> | undefined => {
   return visit(ast)
 }
 
+const known = new WeakMap<ParamsSchema, ReadonlyArray<ParamInfo>>()
+
 /** Every param of a step with its notes, in the order of the Schema. Throws on a field made without `semantic` or `operational`. */
-export const paramInfos = (schema: ParamsSchema): ReadonlyArray<ParamInfo> =>
+export const paramInfos = (schema: ParamsSchema): ReadonlyArray<ParamInfo> => {
+  const found = known.get(schema) ?? readInfos(schema)
+  known.set(schema, found)
+  return found
+}
+
+const readInfos = (schema: ParamsSchema): ReadonlyArray<ParamInfo> =>
   Object.entries(schema.fields).map(([name, field]) => {
     const notes = notesOf(field.ast)
     if (notes === undefined) throw new Error(`param "${name}" is neither semantic nor operational`)

@@ -176,7 +176,9 @@ const decodeValue = ({
 
   const blocks = isRecord(value["steps"]) ? value["steps"] : {}
   const kinds = new Map(
-    Object.entries(blocks).map(([name, block]) => [name, decodeEnvelopeStep(name, block, registry, faults)] as const)
+    Object.entries(blocks).map(
+      ([name, block]) => [name, decodeEnvelopeStep(name, block, registry, faults, known)] as const
+    )
   )
   const written = Object.entries(blocks).map(([name, value]) => ({ name, value }))
   const expanded = expandMatrix(written, (uses, port) => registry[uses]?.inputs[port]?.gather === true)

@@ -19,14 +19,17 @@ export const decodeEnvelopeStep = (
   name: string,
   written: Json,
   registry: Registry,
-  faults: FaultList
+  faults: FaultList,
+  known: DecodedBlocks
 ): Step | undefined => {
   const path: Path = ["steps", name]
   if (!stepName.test(name) || (reservedNames as ReadonlyArray<string>).includes(name)) {
     const hint = `start with a letter; use letters, digits, _ and -; not one of ${reservedNames.join(", ")}`
     faults.add(path, "key", "step_name", `\`${name}\` cannot name a step`, hint)
   }
-  const block = decodeBlock(EnvelopeStep, written, vocabulary("key", stepNotes))
+  const block = once(known, `step ${JSON.stringify(written)}`, () =>
+    decodeBlock(EnvelopeStep, written, vocabulary("key", stepNotes))
+  )
   for (const fault of block.faults) {
     const missing = fault.code.startsWith("missing_")
     faults.add(
@@ -74,15 +77,17 @@ const refuseSecrets = (filled: Json, definition: Step, path: Path, faults: Fault
 /** Blocks that were decoded before, by kind and text: trials of a sweep have most of theirs in common, and share the very params. */
 export type DecodedBlocks = Map<string, ReturnType<typeof decodeBlock>>
 
-const decodedOnce = (definition: Step, value: Json, known: DecodedBlocks) => {
-  const id = `${definition.kind} ${JSON.stringify(value)}`
-  const found = known.get(id)
-  if (found !== undefined) return found
-  const notes = Object.fromEntries(paramInfos(definition.params).map((info) => [info.name, info.description]))
-  const block = decodeBlock(definition.params, value, vocabulary("param", notes))
+const once = (known: DecodedBlocks, id: string, decode: () => ReturnType<typeof decodeBlock>) => {
+  const block = known.get(id) ?? decode()
   known.set(id, block)
   return block
 }
+
+const decodedParams = (definition: Step, value: Json, known: DecodedBlocks) =>
+  once(known, `params of ${definition.kind} ${JSON.stringify(value)}`, () => {
+    const notes = Object.fromEntries(paramInfos(definition.params).map((info) => [info.name, info.description]))
+    return decodeBlock(definition.params, value, vocabulary("param", notes))
+  })
 
 /** The second stage: the step's `with`, its `${...}` filled, by the kind's own Schema. */
 export const decodeParams = (
@@ -103,7 +108,7 @@ export const decodeParams = (
     faults.hole([...path, "with", ...fault.path])
   }
   refuseSecrets(filled.value, definition, [...path, "with"], faults)
-  const block = decodedOnce(definition, filled.value, known)
+  const block = decodedParams(definition, filled.value, known)
   for (const fault of block.faults) {
     // What is missing has no place of its own: mark the block that lacks it, or the step where there is no block.
     const missing = fault.code.startsWith("missing_")

@@ -53,6 +53,17 @@ export interface Plan {
   readonly steps: ReadonlyArray<PlannedStep>
 }
 
+interface KnownStep {
+  readonly reads: ReadonlyArray<unknown>
+  readonly planned: PlannedStep
+}
+
+/**
+ * Steps that were planned before and are hits, by name and by their decoded params: under the very same params and inputs they are the
+ * same hits, and need not be keyed again. For plans that have most in common: a trial of a sweep keys what its own params reach.
+ */
+export type KnownSteps = Map<string, Map<unknown, Array<KnownStep>>>
+
 const ago = (record: ActionRecord) =>
   `made ${record.finished_at.slice(0, 16).replace("T", " ")} UTC in ${record.seconds < 10 ? record.seconds.toFixed(1) : Math.round(record.seconds)} s`
 
@@ -79,7 +90,7 @@ const equalButFor = (known: Preimage, candidate: Preimage, unknown: ReadonlyArra
  * What a run would do now, and why: walks the steps in running order, and keys each stage from what the ones before it left.
  * Reads records only; opens no artifact.
  */
-export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastKeys) {
+export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastKeys, known: KnownSteps = new Map()) {
   const records = yield* ActionRecords
   const implementations = yield* Implementations
   const engine = yield* Engine
@@ -151,15 +162,43 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
     return { ...common, verdict: "run", reason: reason + note, key, waits: {}, changes, took } as PlannedStage
   })
 
+  /** Everything that a step's keys hang on beside its params, by identity. */
+  const readBy = (step: PipelineStep): ReadonlyArray<unknown> => [
+    pipeline.seed,
+    step.definition,
+    ...Object.entries(step.inputs).flatMap(([port, ref]) => [port, made.get(`${ref.step}.${ref.output}`)]),
+    ...Object.values(prepared.sources[step.name] ?? {})
+  ]
+  const keep = (step: PipelineStep, stages: ReadonlyArray<PlannedStage>) => {
+    for (const [at, { record }] of stages.entries()) {
+      for (const output of Object.keys(step.definition.stages[at]!.outputs))
+        made.set(`${step.name}.${output}`, record?.outputs[output])
+    }
+  }
+
   for (const step of pipeline.steps) {
+    const reads = readBy(step)
+    const before = known
+      .get(step.name)
+      ?.get(step.params)
+      ?.find((one) => one.reads.length === reads.length && one.reads.every((read, at) => read === reads[at]))
+    if (before !== undefined) {
+      keep(step, before.planned.stages)
+      steps.push(before.planned)
+      continue
+    }
     const stages: Array<PlannedStage> = []
     for (const stage of step.definition.stages) {
       const planned = yield* planStage(step, stage)
       stages.push(planned)
-      for (const output of Object.keys(stage.outputs))
-        made.set(`${step.name}.${output}`, planned.record?.outputs[output])
+      keep(step, stages)
     }
-    steps.push(summarise(step, sparingIntermediates(step, stages)))
+    const planned = summarise(step, sparingIntermediates(step, stages))
+    steps.push(planned)
+    if (planned.verdict !== "hit") continue
+    const ofName = known.get(step.name) ?? new Map<unknown, Array<KnownStep>>()
+    known.set(step.name, ofName)
+    ofName.set(step.params, [...(ofName.get(step.params) ?? []), { reads, planned }])
   }
   return { steps } as Plan
 })

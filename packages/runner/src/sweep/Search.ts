@@ -269,7 +269,8 @@ const trialsOf = Effect.fnUntraced(function* (options: SearchOptions, work: Work
     }
     const canAsk = !isExhausted && (max_trials === null || state.trials.length < max_trials)
     const move = nextMove(sweep.prune, {
-      runners: state.trials.map(runnerOf),
+      // Only pruning looks at them.
+      runners: sweep.prune === null ? [] : state.trials.map(runnerOf),
       canAsk,
       isPending: absorbed < jobs.length
     })

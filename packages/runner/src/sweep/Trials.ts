@@ -3,7 +3,7 @@ import type { PipelineReader } from "@hone/core/file/Decode"
 import { type Override, pathOfName } from "@hone/core/file/Overrides"
 import type { Json } from "@hone/core/Json"
 import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
-import { type Plan, plan, type Prepared } from "@hone/core/plan/Plan"
+import { type KnownSteps, type Plan, plan, type Prepared } from "@hone/core/plan/Plan"
 import { prepare } from "@hone/core/plan/Prepare"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import { ActionRecords, type LastKeys, type ResolvedSource, Sources } from "@hone/core/Services"
@@ -49,9 +49,16 @@ const setting = (step: PipelineStep, name: string, value: Json): Override => ({
 export interface Memo {
   readonly sources: Map<string, ResolvedSource>
   readonly records: Map<string, Option.Option<ActionRecord>>
+  readonly steps: KnownSteps
 }
 
-export const emptyMemo = (): Memo => ({ sources: new Map(), records: new Map() })
+export const emptyMemo = (): Memo => ({ sources: new Map(), records: new Map(), steps: new Map() })
+
+/** What was known of results, where one of them turned out damaged. */
+export const forget = ({ records, steps }: Memo): void => {
+  records.clear()
+  steps.clear()
+}
 
 const once = <A, E>(known: Map<string, A>, id: string, find: Effect.Effect<A, E>, isKept: (found: A) => boolean) =>
   Effect.suspend(() => {
@@ -89,6 +96,7 @@ export interface Trials {
   readonly reader: PipelineReader
   readonly sweep: Sweep
   readonly last: LastKeys
+  readonly memo: Memo
 }
 
 /** The pipeline of a piece: under its params, cut to the steps that its objective hangs on; or its faults. */
@@ -129,7 +137,7 @@ export const planPiece = Effect.fnUntraced(function* (trials: Trials, piece: Pie
   const pipeline = pipelineOf(trials, piece)
   if (pipeline instanceof PipelineFaults) return yield* pipeline
   const prepared = yield* prepare(pipeline)
-  const planned = yield* plan(prepared, trials.last)
+  const planned = yield* plan(prepared, trials.last, trials.memo.steps)
   const isDone = planned.steps.every(({ verdict }) => verdict === "hit")
   const result: PlannedPiece = { prepared, planned, isDone }
   return result

@@ -7,7 +7,7 @@ import { runSteps } from "../schedule/Run.ts"
 import type { Shared } from "../schedule/StageRun.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import type { TrialFailure, Worked } from "./TrialLog.ts"
-import { type Memo, type Piece, type PlannedPiece, planPiece, type Trials } from "./Trials.ts"
+import { forget, type Piece, type PlannedPiece, planPiece, type Trials } from "./Trials.ts"
 
 /** How a piece came to its end. `missing`: it has not run. */
 export type PieceEnd =
@@ -18,7 +18,6 @@ export type PieceEnd =
 /** What running pieces share. */
 export interface Machine {
   readonly trials: Trials
-  readonly memo: Memo
   readonly folder: StoreFolder
   readonly cores: number
   readonly shared: Shared
@@ -86,7 +85,7 @@ export const runPiece = Effect.fn("trial")(function* (
 
 /** Runs the steps; a stored file that turns out damaged is made again in a further pass. */
 const passes = Effect.fnUntraced(function* (
-  { cores, folder, memo, shared, trials }: Machine,
+  { cores, folder, shared, trials }: Machine,
   { planned, prepared }: PlannedPiece,
   { ended, show }: { readonly show: (event: RunEvent) => void; readonly ended: (step: StepOutcome) => void }
 ) {
@@ -95,7 +94,7 @@ const passes = Effect.fnUntraced(function* (
   for (let now = planned; ; now = yield* plan(prepared, last)) {
     const { damaged } = yield* runSteps({ prepared, planned: now, last, folder, cores, show, ended, shared, told })
     if (damaged.size === 0) return
-    memo.records.clear()
+    forget(trials.memo)
   }
 })
 

@@ -34,13 +34,13 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   mode: "run" | "look",
   screen: SweepScreen
 ) {
-  const { block, file, folder, log, memo, pipeline, services, sweep, trials } = loaded
+  const { block, file, folder, log, pipeline, services, sweep, trials } = loaded
   const startedAt = yield* Clock.currentTimeMillis
   const state = emptyState(sweep, startedAt)
   screen.begin(state)
   const cores = availableParallelism()
   const shared = yield* share(cores, sweep.search.parallel)
-  const machine: Machine = { trials, memo, folder, cores, shared }
+  const machine: Machine = { trials, folder, cores, shared }
   const layers = Layer.provideMerge(sharedEngine(sweep.search.parallel), services)
   if (mode === "run") sweepScratch(folder)
   enter(folder)
@@ -62,8 +62,8 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
 })
 
 /** gc keeps what a file used when it last ran: all that the trials of a sweep were found under. */
-const keepFromGc = ({ folder, memo, pipelineFile }: LoadedSweep): void => {
-  const keys = Object.fromEntries([...memo.records.keys()].map((key) => [key, key]))
+const keepFromGc = ({ folder, pipelineFile, trials }: LoadedSweep): void => {
+  const keys = Object.fromEntries([...trials.memo.records.keys()].map((key) => [key, key]))
   try {
     writeLastKeys(folder, `${pipelineFile}#sweep`, { sweep: keys })
   } catch {

@@ -66,9 +66,9 @@ export const loadSweep = Effect.fn("load sweep")(function* (asked: SweepFileOpti
       if (faults.list.length > 0)
         return yield* new PipelineFaults({ faults: sortFaults(faults.list, file), texts: text.texts })
     }).pipe(Effect.provide(services))
-    const trials: Trials = { reader, sweep, last: readLastKeys(folder, pipelineFile) }
+    const trials: Trials = { reader, sweep, last: readLastKeys(folder, pipelineFile), memo }
     const log = openLog(folder, asked.file)
-    return { folder, services, memo, trials, sweep, pipeline, pipelineFile, file, log, block: text.block }
+    return { folder, services, trials, sweep, pipeline, pipelineFile, file, log, block: text.block }
   })
   return yield* work.pipe(
     Effect.catchTag("PipelineFaults", (error) => reportFaults(error, asked.json)),
