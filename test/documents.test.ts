@@ -53,6 +53,27 @@ describe("docs/guide/pipeline-file.md", () => {
   })
 })
 
+describe("docs/guide/sweeps.md", () => {
+  it("has examples that plan, and commands that run", async () => {
+    const page = read("docs/guide/sweeps.md")
+    const [sweep, pipeline, ...others] = blocks(page, "yaml")
+    place.write("tickets-sweep.yaml", sweep!)
+    place.write("tickets.yaml", pipeline!)
+    for (const text of others) {
+      place.write("other-sweep.yaml", text)
+      const { code, stderr } = await place.hone("sweep", "plan", "other-sweep.yaml")
+      expect([code, stderr]).toEqual([0, ""])
+    }
+    const commands = blocks(page, "sh").flatMap((text) => text.split("\n").filter((line) => line.startsWith("./hone ")))
+    expect(commands.length).toBe(4)
+    for (const command of commands) {
+      const words = command.replace(/\s+#.*$/u, "").match(/"[^"]*"|\S+/gu)!
+      const { code, stderr } = await place.hone(...words.slice(1).map((word) => word.replaceAll('"', "")))
+      expect([command, code, stderr]).toEqual([command, 0, ""])
+    }
+  })
+})
+
 describe("docs/guide/errors.md", () => {
   const page = read("docs/guide/errors.md")
   for (const section of page.split(/^## /mu).slice(1)) {
@@ -80,6 +101,7 @@ describe("README.md", () => {
       .replace("sample: 2300", "sample: 90")
       .replace("max_length: 128", "max_length: 24")
     place.write("pipelines/sentiment.yaml", small)
+    place.write("pipelines/sentiment-sweep.yaml", read("pipelines/sentiment-sweep.yaml"))
     const commands = blocks(read("README.md"), "sh")
       .flatMap((text) => text.split("\n"))
       .filter((line) => line.startsWith("./hone "))

@@ -12,6 +12,8 @@ const committed = JSON.parse(readFileSync(new URL("hone.schema.json", root), "ut
 const validate = new Ajv2020({ allErrors: true, strict: false }).compile(committed)
 
 const shipped = readdirSync(new URL("pipelines/", root)).filter((name) => name.endsWith(".yaml"))
+/** Those that are a sweep over another. */
+const sweeps = shipped.filter((name) => /^pipeline:/mu.test(readFileSync(new URL(`pipelines/${name}`, root), "utf8")))
 const read = (name: string) => readFileSync(new URL(`pipelines/${name}`, root), "utf8")
 const sentiment = read("sentiment.yaml")
 
@@ -28,6 +30,20 @@ describe("hone.schema.json", () => {
   it.each(shipped)("takes pipelines/%s, which names it for editors", (name) => {
     expect(validate(parse(read(name))), JSON.stringify(validate.errors)).toBe(true)
     expect(read(name)).toContain("yaml-language-server: $schema=../hone.schema.json")
+  })
+
+  it("refuses in a sweep what the command does", () => {
+    expect(sweeps).toEqual(["sentiment-sweep.yaml"])
+    const text = read("sentiment-sweep.yaml")
+    for (const [from, to] of [
+      ["choice:", "choise:"],
+      ["max_trials: 12", "max_trials: many"],
+      ["method: asha", "method: ash"],
+      ["objective:", "objectiv:"]
+    ] as const) {
+      expect(text).toContain(from)
+      expect([from, validate(parse(text.replace(from, to)))]).toEqual([from, false])
+    }
   })
 
   const edits: ReadonlyArray<readonly [string, string, string]> = [

@@ -171,6 +171,11 @@ const decodeValue = ({
     faults.add([], "value", "envelope", message, "start with `name: my-pipeline` and `steps:`")
     return undefined
   }
+  if (typeof value["pipeline"] === "string" && value["steps"] === undefined) {
+    const message = `this file is a sweep over ${value["pipeline"]}, and no pipeline`
+    faults.add(["pipeline"], "key", "envelope", message, `\`hone sweep run ${source.file}\` runs it`)
+    return undefined
+  }
   refuseOddValues(value, [], faults)
   const envelope = decodeEnvelope(value, faults)
 

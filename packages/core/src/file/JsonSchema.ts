@@ -85,7 +85,10 @@ const sweep = (): JsonObject => {
   }
 }
 
-/** The JSON Schema (draft 2020-12) of a pipeline file, made from the registry: for completion and marks in an editor. */
+/**
+ * The JSON Schema (draft 2020-12) of a pipeline file, or of a sweep in a file of its own (which names a pipeline), made from the
+ * registry: for completion and marks in an editor.
+ */
 export const pipelineJsonSchema = (registry: Registry): JsonObject => {
   const envelope = draft(Envelope)
   const step: JsonObject = {
@@ -110,11 +113,13 @@ export const pipelineJsonSchema = (registry: Registry): JsonObject => {
     additionalProperties: { $ref: "#/$defs/step" }
   } as never
   properties["sweep" as keyof typeof properties] = { $ref: "#/$defs/sweep" } as never
+  const { $defs, ...pipeline } = envelope
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
-    title: "A Hone pipeline",
-    ...envelope,
-    properties,
-    $defs: { ...(envelope["$defs"] as JsonObject | undefined), step, sweep: sweep(), domain: draft(DomainBlock) }
+    title: "A Hone pipeline, or a sweep over one",
+    if: { type: "object", required: ["pipeline"] },
+    then: { $ref: "#/$defs/sweep" },
+    else: { ...pipeline, properties },
+    $defs: { ...($defs as JsonObject | undefined), step, sweep: sweep(), domain: draft(DomainBlock) }
   }
 }
