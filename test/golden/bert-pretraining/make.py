@@ -1,5 +1,6 @@
 """A tiny random BertForPreTraining with golden numbers from transformers: masked tokens and next sentences at once.
 
+drawn.json is what Hone draws of eight rows: WRITE_DRAWN=1 npx vitest run packages/steps/src/train/pretraining.test.ts writes it, before this is run.
 usage: python make.py OUT_FOLDER     (torch and transformers of bench/torch/requirements.txt; CPU, one thread, fp32, eager attention)
 """
 import json, sys

@@ -173,9 +173,9 @@ it.effect(
     Effect.gen(function* () {
       const [rows, held] = [tokensArtifact(bench, tinyDocuments(48)), tokensArtifact(bench, tinyDocuments(24))]
       const base = tinyModel(bench)
-      const outcome = yield* preTrain(rows, held, { epochs: 5, learning_rate: 2e-2 }, base)
+      const outcome = yield* preTrain(rows, held, { epochs: 6, learning_rate: 1e-2 }, base)
       const told = losses(outcome.outputs["history"]!, "validation")
-      assert.isBelow(told.at(-1)!, told[0]! - 0.7)
+      assert.isBelow(told.at(-1)!, told[0]! - 0.5)
       const [before, after] = [readModel(base, blobPath), readModel(outcome.outputs["model"]!, blobPath)]
       assert.notDeepEqual(after.read("pooler.dense.weight"), before.read("pooler.dense.weight"))
       assert.include(

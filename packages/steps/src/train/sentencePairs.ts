@@ -56,7 +56,7 @@ export const pairLength = ({ segments }: Passage, room: number): number =>
 
 /**
  * Draws a pair from a passage: cut at random between two of its segments, and in half of the draws what follows is replaced by
- * about as much of another document, from a random segment on. A function of its arguments alone.
+ * about as much of another document. A function of its arguments alone.
  *
  * Source: Devlin et al. 2019, appendix A.2, and BERT's `create_instances_from_document`.
  *
@@ -86,7 +86,7 @@ export const drawPair = (
   }
 }
 
-/** Whole segments of another document, until they are as long as what they stand for. */
+/** Whole segments of another document, until they are as long as what they stand for: from a random one on that is followed by so much. */
 const elsewhere = (
   passages: ReadonlyArray<Passage>,
   document: number,
@@ -95,10 +95,13 @@ const elsewhere = (
 ): ReadonlyArray<Int32Array> => {
   let other = passages[below(passages.length)]!
   while (other.document === document) other = passages[below(passages.length)]!
-  const from = below(other.segments.length)
+  const { segments } = other
+  let last = segments.length - 1
+  while (last > 0 && tokensOf(segments.slice(last)) < length) last--
+  const from = below(last + 1)
   let to = from + 1
-  while (to < other.segments.length && tokensOf(other.segments.slice(from, to)) < length) to++
-  return other.segments.slice(from, to)
+  while (to < segments.length && tokensOf(segments.slice(from, to)) < length) to++
+  return segments.slice(from, to)
 }
 
 const joined = (segments: ReadonlyArray<Int32Array>): Int32Array => Int32Array.from(segments.flatMap((ids) => [...ids]))
