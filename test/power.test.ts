@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { blobPath, storeFolder } from "@hone/runner/store/Folder"
+import { isWhole, readRecord } from "@hone/runner/store/Records"
+import { blobsOf, recordKeys } from "@hone/runner/store/Scan"
+import { expect, it } from "vitest"
+import type { Names } from "./support/Disk.ts"
+import { Disk } from "./support/Disk.ts"
+import { faulty, readTrace } from "./support/faulty.ts"
+import { makePlace } from "./support/hone.ts"
+
+const pipeline = `name: small
+steps:
+  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
+  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
+`
+
+const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex")
+
+it("a power cut at any instant: what a record names is there, and a step that has ended stays", async () => {
+  const place = makePlace()
+  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
+  place.write("r.csv", ["text,label", ...rows].join("\n"))
+  place.write("small.yaml", pipeline)
+  const trace = join(place.folder, "trace")
+  Object.assign(place.env, faulty(place, { trace, data: true }))
+  expect((await place.run("small.yaml")).code).toBe(0)
+  const calls = readTrace(trace)
+
+  /** Keys that are hits after a power cut. Each blob behind them has to be what its name says. */
+  const hitsAfter = (disk: Disk, names: Names): ReadonlyArray<string> => {
+    const home = mkdtempSync(join(place.folder, "cut-"))
+    const folder = storeFolder(home)
+    mkdirSync(folder.root)
+    disk.cut(names, folder.root)
+    const hits = recordKeys(folder).filter((key) => {
+      const record = readRecord(folder, key)
+      if (record === undefined || !isWhole(folder, record)) return false
+      for (const blob of blobsOf(record)) expect(sha256(blobPath(folder, blob))).toBe(blob)
+      return true
+    })
+    rmSync(home, { recursive: true })
+    return hits
+  }
+
+  const disk = new Disk()
+  /** Keys whose step had ended: the runner gives the lease back. */
+  const ended: Array<string> = []
+  for (const call of calls) {
+    disk.follow(call)
+    if (call.call === "rmSync" && call.path.startsWith("leases/")) ended.push(call.path.slice("leases/".length))
+    for (const names of ["lost", "kept"] as const) expect(hitsAfter(disk, names)).toEqual(expect.arrayContaining(ended))
+  }
+  expect(ended).toHaveLength(2)
+  place.remove()
+})
