@@ -20,6 +20,9 @@ const exampleOf = (kind: string) => {
   return step!
 }
 
+/** Enter a key as the digest of what they name. */
+const asSources = ["base.model"]
+
 describe.each(Object.keys(registry))("%s", (kind) => {
   const step = registry[kind]!
 
@@ -38,6 +41,18 @@ describe.each(Object.keys(registry))("%s", (kind) => {
     for (const port of ports) assert.property(step.inputs, port)
     for (const [port, { optional }] of Object.entries(step.inputs)) {
       if (optional !== true) assert.include(ports, port)
+    }
+  })
+
+  it("has every semantic param in the key of one of its stages, and no operational one", () => {
+    const params = Schema.decodeUnknownSync(step.params as Schema.Codec<Record<string, unknown>>)(
+      exampleOf(kind).with ?? {}
+    )
+    const keyed = new Set(step.stages.flatMap((stage) => Object.keys(stage.params(params, {}))))
+    for (const { name, role } of paramInfos(step.params)) {
+      if (role === "operational") assert.isFalse(keyed.has(name), name)
+      if (role === "semantic" && params[name] !== undefined && !asSources.includes(`${kind}.${name}`))
+        assert.isTrue(keyed.has(name), name)
     }
   })
 

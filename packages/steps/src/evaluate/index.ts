@@ -187,7 +187,7 @@ export const evaluate = makeStaged({
     {
       name: "predictions",
       numerics: true,
-      params: ({ by, pooling }) => ({ by, pooling }),
+      params: ({ batch_size, by, pooling }) => ({ batch_size, by, pooling }),
       inputs: {
         model: { from: { port: "model" } },
         rows: { from: { port: "rows" } },

@@ -1,4 +1,4 @@
-import { operational, semantic } from "@hone/core/Params"
+import { semantic } from "@hone/core/Params"
 import { Schema } from "effect"
 import { scalarNames } from "./scalarNames.ts"
 
@@ -42,8 +42,8 @@ export const EvaluateParams = Schema.Struct({
     default: "mean",
     source: "Reimers and Gurevych 2019"
   }),
-  batch_size: operational(Schema.Int.check(Schema.isGreaterThan(0)), {
-    description: "Rows in a forward pass.",
+  batch_size: semantic(Schema.Int.check(Schema.isGreaterThan(0)), {
+    description: "Rows in a forward pass. Another number gives other last digits.",
     default: 32,
     source: "enough to fill the cores"
   })
