@@ -4,6 +4,7 @@ const benches = {
   job: () => import("./job/run.ts"),
   peers: () => import("./peers/run.ts"),
   overhead: () => import("./overhead/run.ts"),
+  wasm: () => import("./wasm/run.ts"),
   trust: () => import("./trust/run.ts")
 }
 

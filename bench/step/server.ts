@@ -7,13 +7,26 @@ import {
   defaultAdamW,
   type EngineName,
   type Feeds,
+  generate,
+  generationProgram,
+  type GenerationProgram,
   openEngine,
   openSafetensors,
   parseBertConfig,
-  type Session
+  type Program,
+  type Safetensors,
+  type Session,
+  supervisedTokens,
+  trainingProgram,
+  type TrainingProgram,
+  trainsInLora,
+  vectorsOf,
+  withLora
 } from "@hone/nn"
+import { graphDef } from "@hone/nn/lower/graphDef"
 import type { StepCase } from "./cases.ts"
 import type { Batch } from "./inputs.ts"
+import { causalOf, isCausal, LABELS, loraOf, shapes } from "./models.ts"
 
 export interface OpenRequest {
   readonly case: StepCase
@@ -26,8 +39,9 @@ export interface OpenRequest {
 
 interface Opened {
   readonly session: Session
-  readonly case: StepCase
-  readonly feeds: Feeds
+  readonly step: () => Promise<number>
+  /** Of the batch, before the first step. */
+  readonly loss: () => Promise<number>
 }
 
 /** Everything, or what lies behind so many blocks. */
@@ -37,64 +51,135 @@ const trainsBehind = (frozenBlocks: number) => (name: string) => {
   return block === undefined ? !name.startsWith("embeddings.") : Number(block) >= frozenBlocks
 }
 
-const programOf = ({ case: wanted, config }: OpenRequest) =>
-  classifierProgram({
-    config: parseBertConfig(config),
-    head: { pooling: "mean", labels: 2 },
-    trainable: trainsBehind(wanted.frozen_blocks),
-    dropout: { hidden: wanted.dropout, attention: wanted.dropout },
-    optimizer: { ...defaultAdamW, weight_decay: wanted.weight_decay },
-    max_grad_norm: wanted.max_grad_norm
+const trainedProgram = ({ case: wanted, config }: OpenRequest): TrainingProgram => {
+  const { lora_rank, max_grad_norm, model, weight_decay } = wanted
+  if (model === "minilm") {
+    return classifierProgram({
+      config: parseBertConfig(config),
+      head: { pooling: "mean", labels: LABELS },
+      trainable: trainsBehind(wanted.frozen_blocks),
+      optimizer: { ...defaultAdamW, weight_decay },
+      max_grad_norm
+    })
+  }
+  const plain = shapes[model].network(config)
+  const network = lora_rank === 0 ? plain : withLora(plain, loraOf(lora_rank))
+  return trainingProgram({
+    network,
+    trainable: lora_rank === 0 ? () => true : trainsInLora(loraOf(lora_rank)),
+    optimizer: { ...defaultAdamW, weight_decay, no_decay: vectorsOf(network) },
+    max_grad_norm
   })
+}
 
-const feedsOf = ({ batch, case: { length, rows } }: OpenRequest): Feeds => ({
-  input_ids: { data: Int32Array.from(batch.input_ids), shape: [rows, length] },
-  attention_mask: { data: Int32Array.from(batch.attention_mask), shape: [rows, length] },
-  labels: Int32Array.from(batch.labels)
-})
+const feedsOf = async ({ batch, case: { model } }: OpenRequest, file: Safetensors): Promise<Feeds> => {
+  const ids = Object.entries({ ...batch.inputs, labels: batch.labels }).map(
+    ([name, { data, shape }]) => [name, { data: Int32Array.from(data), shape }] as const
+  )
+  const feeds: Feeds = Object.fromEntries(ids)
+  const { input_ids } = batch.inputs
+  if (model === "bert-base")
+    return { ...feeds, token_type_ids: { data: new Int32Array(input_ids!.data.length), shape: input_ids!.shape } }
+  if (model !== "vit-s14") return feeds
+  const name = "inputs.pixel_values"
+  return { ...feeds, pixel_values: { data: await file.read(name), shape: file.tensors.get(name)!.shape } }
+}
 
-const open = async (request: OpenRequest): Promise<Opened> => {
+/** What the sum of losses is divided by. */
+const countOf = ({ batch: { labels }, case: { length, model } }: OpenRequest): number =>
+  isCausal(model)
+    ? supervisedTokens(labels.data, length)
+    : labels.data.reduce((count, label) => count + (label === -100 ? 0 : 1), 0)
+
+const opener = async (request: OpenRequest) => {
   const { addon, engine: name, library } = request.engine
   const tensorflow = library === null ? undefined : { library, ...(addon === null ? {} : { addon }) }
   const engine = await openEngine({ engine: name as EngineName, tensorflow, threads: request.threads })
-  const program = programOf(request)
-  const session = await engine.open(program)
+  return async (program: TrainingProgram | GenerationProgram, file: Safetensors): Promise<Session> => {
+    const session = await engine.open(program)
+    const weights = new Map<string, Float32Array>()
+    for (const { name: parameter } of program.parameters) weights.set(parameter, await file.read(parameter))
+    await session.write(weights)
+    return session
+  }
+}
+
+/** Steps of training, or evaluations. */
+const openTraining = async (request: OpenRequest, program: TrainingProgram): Promise<Opened> => {
   await using file = await openSafetensors(request.weights)
-  const weights = new Map<string, Float32Array>()
-  for (const { name: parameter } of program.parameters) weights.set(parameter, await file.read(parameter))
-  await session.write(weights)
+  const session = await (await opener(request))(program, file)
   await session.run("init_optimizer", {})
-  return { session, case: request.case, feeds: feedsOf(request) }
+  const feeds = await feedsOf(request, file)
+  const { labels: _, ...inputs } = feeds
+  const count = countOf(request)
+  const { case: wanted } = request
+  let optimizerStep = 0
+  const loss = async () => {
+    const { losses } = await session.run("eval", feeds)
+    return (losses as Float32Array).reduce((sum, one) => sum + one, 0) / count
+  }
+  const train = async () => {
+    optimizerStep++
+    const out = await session.run("train", {
+      ...feeds,
+      count,
+      learning_rate: wanted.learning_rate,
+      optimizer_step: optimizerStep,
+      seed: Int32Array.of(7, optimizerStep)
+    })
+    return out["loss"]![0]!
+  }
+  const infer = async () => (await session.run("predict", inputs))["logits"]![0]!
+  return { session, loss, step: wanted.mode === "train" ? train : infer }
 }
 
-const lossOf = async ({ feeds, session }: Opened): Promise<number> => {
-  const losses = (await session.run("eval", feeds))["losses"]! as Float32Array
-  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
+/** Whole answers, greedy; the loss that is compared is the mean square of the logits that follow the prompt. */
+const openWriting = async (request: OpenRequest, program: GenerationProgram): Promise<Opened> => {
+  await using file = await openSafetensors(request.weights)
+  const session = await (await opener(request))(program, file)
+  const { new_tokens } = request.case
+  const { attention_mask, input_ids } = await feedsOf(request, file)
+  const prompt = [...(input_ids as { readonly data: Int32Array }).data]
+  const loss = async () => {
+    const { logits } = await session.run("prefill", { input_ids: input_ids!, attention_mask: attention_mask! })
+    return (logits as Float32Array).reduce((sum, value) => sum + value * value, 0) / logits!.length
+  }
+  const step = async () => {
+    const [answer] = await generate(session, program, [prompt], { max_new_tokens: new_tokens, pad_token_id: 0 })
+    return answer!.at(-1)!
+  }
+  return { session, loss, step }
 }
 
-let optimizerStep = 0
+const isWriting = ({ mode }: StepCase): boolean => mode === "generate"
 
-const step = async ({ case: wanted, feeds, session }: Opened): Promise<number> => {
-  if (wanted.mode === "infer") return (await session.run("eval", feeds))["logits"]![0]!
-  optimizerStep++
-  const out = await session.run("train", {
-    ...feeds,
-    count: wanted.rows,
-    learning_rate: wanted.learning_rate,
-    optimizer_step: optimizerStep,
-    seed: Int32Array.of(7, optimizerStep)
-  })
-  return out["loss"]![0]!
+/** Builds the program as the first thing in the process, and lowers it: what a user waits for beside the weights. */
+const open = async (request: OpenRequest) => {
+  const { case: wanted } = request
+  const started = performance.now()
+  const program: Program = isWriting(wanted)
+    ? generationProgram(causalOf(wanted.model as "gpt2", request.config), {
+        batch: wanted.rows,
+        capacity: wanted.length + wanted.new_tokens
+      })
+    : trainedProgram(request)
+  const built = performance.now()
+  graphDef(program.graph)
+  const times = { built_ms: built - started, lowered_ms: performance.now() - built }
+  opened = isWriting(wanted)
+    ? await openWriting(request, program as GenerationProgram)
+    : await openTraining(request, program as TrainingProgram)
+  return { loss: await opened.loss(), ...times }
 }
 
 const peakRssMb = (): number => Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]) / 1024
 
-const steps = async (opened: Opened, count: number) => {
+const steps = async ({ step }: Opened, count: number) => {
   const ms: Array<number> = []
   let last = 0
   for (let i = 0; i < count; i++) {
     const start = performance.now()
-    last = await step(opened)
+    last = await step()
     ms.push(performance.now() - start)
   }
   return { ms, last, peak_rss_mb: peakRssMb() }
@@ -103,10 +188,7 @@ const steps = async (opened: Opened, count: number) => {
 let opened: Opened | undefined
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as { readonly open?: OpenRequest; readonly steps?: number }
-  if (request.open !== undefined) {
-    opened = await open(request.open)
-    console.log(JSON.stringify({ loss: await lossOf(opened) }))
-  } else {
-    console.log(JSON.stringify(await steps(opened!, request.steps!)))
-  }
+  console.log(
+    JSON.stringify(request.open === undefined ? await steps(opened!, request.steps!) : await open(request.open))
+  )
 }

@@ -4,7 +4,7 @@ import { least, median, rounded } from "../statistics.ts"
 import type { StepCase } from "./cases.ts"
 
 export interface Side {
-  readonly name: "ours" | "torch"
+  readonly name: "ours" | "torch" | "compiled"
   readonly command: string
   readonly args: ReadonlyArray<string>
   readonly env: Readonly<Record<string, string>>
@@ -32,12 +32,25 @@ export interface StepResult extends Quiet {
   readonly threads: number
   readonly ours: Figures
   readonly torch: Figures | null
+  /** Under `torch.compile`, where asked for. */
+  readonly compiled: Figures | null
   readonly ratio_min: number | null
   /** Median over rounds of (median of ours / median of PyTorch's) of the same round. */
   readonly ratio_median: number | null
+  /** The same against `torch.compile`. */
+  readonly compiled_ratio_median: number | null
   /** Rounds that the figures are of: the quiet ones, or all where fewer than two were. */
   readonly rounds: number
   readonly loss_difference: number | null
+  /** Building our program, the first thing in a process, and writing it as a GraphDef. */
+  readonly built_ms: number
+  readonly lowered_ms: number
+}
+
+interface OpenAnswer {
+  readonly loss: number
+  readonly built_ms?: number
+  readonly lowered_ms?: number
 }
 
 interface Answer {
@@ -57,7 +70,7 @@ interface Player {
   readonly child: Child
 }
 
-/** Losses of one batch under one set of weights: float32 sums in another order. */
+/** Losses of one batch under one set of weights, relative to the larger of them and 1: float32 sums in another order. */
 const LOSS_TOLERANCE = 1e-4
 /** A round of one side lasts about this long: long beside a scheduler's slice, short beside a burst of noise. */
 const ROUND_MS = 1000
@@ -76,7 +89,7 @@ export const measure = async (
 ): Promise<StepResult> => {
   const players = sides.map((side) => ({ side, child: new Child(side.command, side.args, side.env) }))
   try {
-    const difference = await openAll(wanted, players)
+    const opened = await openAll(wanted, players)
     const warm = await Promise.all(players.map(({ child }) => child.ask<Answer>({ steps: pace.warm_up_steps })))
     const steps = Math.max(1, Math.round(ROUND_MS / least(warm.flatMap(({ ms }) => ms))))
     const rounds: Array<Round> = []
@@ -85,20 +98,25 @@ export const measure = async (
       rounds.filter(({ quiet }) => !isNoisy(quiet)).length >= pace.quiet_rounds ||
       (rounds.length >= FEWEST_ROUNDS && performance.now() - start > pace.seconds * 1000)
     while (!isEnough()) rounds.push(await play(rounds.length % 2 === 0 ? players : [...players].reverse(), steps))
-    return resultOf(wanted, threads, rounds, difference)
+    return resultOf(wanted, threads, rounds, opened)
   } finally {
     await Promise.all(players.map(({ child }) => child.close()))
   }
 }
 
-/** Gives the difference of the first losses, null where there is one side alone. */
-const openAll = async (wanted: StepCase, players: ReadonlyArray<Player>): Promise<number | null> => {
-  const opened = await Promise.all(
-    players.map(({ child, side }) => child.ask<{ readonly loss: number }>({ open: side.open }))
-  )
-  if (opened.length < 2) return null
-  const difference = Math.abs(opened[0]!.loss - opened[1]!.loss)
-  if (difference <= LOSS_TOLERANCE) return difference
+interface Openings {
+  readonly difference: number | null
+  readonly built_ms: number
+  readonly lowered_ms: number
+}
+
+const openAll = async (wanted: StepCase, players: ReadonlyArray<Player>): Promise<Openings> => {
+  const opened = await Promise.all(players.map(({ child, side }) => child.ask<OpenAnswer>({ open: side.open })))
+  const [ours, torch] = opened
+  const times = { built_ms: rounded(ours!.built_ms ?? 0, 1), lowered_ms: rounded(ours!.lowered_ms ?? 0, 1) }
+  if (torch === undefined) return { difference: null, ...times }
+  const difference = Math.abs(ours!.loss - torch.loss) / Math.max(1, Math.abs(torch.loss))
+  if (difference <= LOSS_TOLERANCE) return { difference, ...times }
   throw new Error(`${wanted.name}: first losses differ: ${opened.map(({ loss }) => loss).join(" and ")}`)
 }
 
@@ -122,25 +140,34 @@ const resultOf = (
   wanted: StepCase,
   threads: number,
   all: ReadonlyArray<Round>,
-  difference: number | null
+  { difference, ...times }: Openings
 ): StepResult => {
   const calm = all.filter(({ quiet }) => !isNoisy(quiet))
   const rounds = calm.length >= FEWEST_ROUNDS ? calm : all
   const of = (name: Side["name"]) => rounds.flatMap(({ answers }) => answers[name] ?? [])
-  const [ours, torch] = [of("ours"), of("torch")]
+  const ours = of("ours")
   const left = figuresOf(ours)
-  const right = torch.length === 0 ? null : figuresOf(torch)
-  const paired = torch.map(({ ms }, round) => median(ours[round]!.ms) / median(ms))
+  const against = (name: Side["name"]) => {
+    const theirs = of(name)
+    if (theirs.length === 0) return { figures: null, ratio: null }
+    const paired = theirs.map(({ ms }, round) => median(ours[round]!.ms) / median(ms))
+    return { figures: figuresOf(theirs), ratio: rounded(median(paired), 3) }
+  }
+  const { figures: right, ratio } = against("torch")
+  const compiled = against("compiled")
   return {
     case: wanted.name,
     threads,
     ours: left,
     torch: right,
     ratio_min: right === null ? null : rounded(left.min_ms / right.min_ms, 3),
-    ratio_median: right === null ? null : rounded(median(paired), 3),
+    ratio_median: ratio,
+    compiled: compiled.figures,
+    compiled_ratio_median: compiled.ratio,
     rounds: rounds.length,
     steal_percent: rounded(median(rounds.map(({ quiet }) => quiet.steal_percent)), 1),
     others_percent: rounded(median(rounds.map(({ quiet }) => quiet.others_percent)), 1),
-    loss_difference: difference
+    loss_difference: difference,
+    ...times
   }
 }
