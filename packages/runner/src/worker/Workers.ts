@@ -1,5 +1,7 @@
 import { fork } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
+import { getCompileCacheDir } from "node:module"
+import { dirname } from "node:path"
 import type { Progress } from "@hone/core/Stage"
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { StageRequest } from "./Messages.ts"
@@ -108,6 +110,10 @@ interface Held {
   line: (line: string) => void
 }
 
+/** Where the launcher keeps compiled code: without it each worker compiles its modules again, some 50 ms of processor time. */
+const compileCache = getCompileCacheDir()
+const compiled = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(compileCache) }
+
 /** MiB. Rows die young: with V8's default of 16 a stage that streams them holds 130 MB more, and is no faster. */
 const smallYoungGeneration = ["--max-semi-space-size=4"]
 
@@ -123,7 +129,8 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
         const child = fork(entry, [], {
           detached: true,
           stdio: ["ignore", "pipe", "pipe", "ipc"],
-          execArgv: smallYoungGeneration
+          execArgv: smallYoungGeneration,
+          env: { ...process.env, ...compiled }
         })
         const held: Held = { child, line: () => {} }
         lines(child, (line) => held.line(line))

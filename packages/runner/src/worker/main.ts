@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import type { Progress, StageContext, StageResult } from "@hone/core/Stage"
 import { StageError } from "@hone/core/Stage"
@@ -80,6 +81,8 @@ const answer = (exit: Exit.Exit<StageResult, unknown>, peak_rss_bytes: number | 
   return { type: "done", outputs, counts, warnings, uncached: uncached ?? null, peak_rss_bytes }
 }
 
+let keepsCompiled = false
+
 process.on("message", (raw) => {
   const forgot = forgetPeak()
   const work = Effect.gen(function* () {
@@ -89,5 +92,10 @@ process.on("message", (raw) => {
     const { run } = yield* Effect.promise(() => stage.run())
     return yield* run(contextOf(request))
   })
-  void Effect.runPromiseExit(work).then((exit) => send(answer(exit, peakSince(forgot))))
+  void Effect.runPromiseExit(work).then((exit) => {
+    send(answer(exit, peakSince(forgot)))
+    // A worker is ended by a signal, after which nothing is kept: so what its first stage loaded is kept now.
+    if (!keepsCompiled) flushCompileCache()
+    keepsCompiled = true
+  })
 })

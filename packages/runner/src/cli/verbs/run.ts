@@ -67,7 +67,7 @@ const execute = Effect.fn("execute")(function* (
   const { folder, last, layer, pipeline, planned, prepared } = loaded
   const started = yield* Clock.currentTimeMillis
   const id = runId(new Date(started))
-  const steps: Array<StepOutcome> = []
+  const outcomes = new Map<string, StepOutcome>()
   const emit = (event: RunEvent) => screen.show(event)
   emit({
     event: "start",
@@ -97,17 +97,15 @@ const execute = Effect.fn("execute")(function* (
       seconds,
       ok,
       ended,
-      steps
+      steps: [...outcomes.values()]
     })
-    writeLastKeys(folder, options.file, lastKeysOf(steps))
+    writeLastKeys(folder, options.file, lastKeysOf([...outcomes.values()]))
   }
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - started) / 1000)
 
   /** A step that ran in an earlier pass has run, whatever a later one finds. */
   const ended = (step: StepOutcome) => {
-    const at = steps.findIndex(({ name }) => name === step.name)
-    if (at < 0) steps.push(step)
-    else if (steps[at]!.outcome !== "ran") steps[at] = step
+    if (outcomes.get(step.name)?.outcome !== "ran") outcomes.set(step.name, step)
   }
   const pass = Effect.fnUntraced(function* (now: Plan, told: Set<string>) {
     const cores = availableParallelism()
@@ -151,7 +149,11 @@ const execute = Effect.fn("execute")(function* (
             ok: false,
             run: id,
             seconds,
-            steps: steps.map(({ name, outcome, seconds: took }) => ({ name, outcome, seconds: took }))
+            steps: Array.from(outcomes.values(), ({ name, outcome, seconds: took }) => ({
+              name,
+              outcome,
+              seconds: took
+            }))
           })
           screen.interrupted()
         })
@@ -159,10 +161,10 @@ const execute = Effect.fn("execute")(function* (
     )
   }
   const seconds = yield* elapsed
-  const ok = steps.every((step) => step.outcome !== "failed" && step.outcome !== "skipped")
+  const ordered = planned.steps.flatMap(({ name }) => outcomes.get(name) ?? [])
+  const ok = ordered.every((step) => step.outcome !== "failed" && step.outcome !== "skipped")
   remember(ok ? "completed" : "failed", seconds)
-  const verdict = verdictOf(folder, steps)
-  const ordered = planned.steps.flatMap(({ name }) => steps.find((step) => step.name === name) ?? [])
+  const verdict = verdictOf(folder, ordered)
   emit({
     event: "end",
     ok,
