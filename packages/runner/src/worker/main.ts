@@ -81,7 +81,13 @@ const answer = (exit: Exit.Exit<StageResult, unknown>, peak_rss_bytes: number | 
   return { type: "done", outputs, counts, warnings, uncached: uncached ?? null, peak_rss_bytes }
 }
 
-let keepsCompiled = false
+let hasKept = false
+
+/** A worker is ended by a signal, after which nothing is kept: so the compiled code of what its first stage loaded is kept at once. */
+const keepCompiled = (): void => {
+  if (!hasKept) flushCompileCache()
+  hasKept = true
+}
 
 process.on("message", (raw) => {
   const forgot = forgetPeak()
@@ -92,10 +98,9 @@ process.on("message", (raw) => {
     const { run } = yield* Effect.promise(() => stage.run())
     return yield* run(contextOf(request))
   })
-  void Effect.runPromiseExit(work).then((exit) => {
+  const told = Effect.map(Effect.exit(work), (exit) => {
     send(answer(exit, peakSince(forgot)))
-    // A worker is ended by a signal, after which nothing is kept: so what its first stage loaded is kept now.
-    if (!keepsCompiled) flushCompileCache()
-    keepsCompiled = true
+    keepCompiled()
   })
+  void Effect.runPromise(told)
 })
