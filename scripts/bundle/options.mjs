@@ -2,7 +2,7 @@
 import { join } from "node:path"
 
 // Native code and what must not lie in two copies stays in node_modules; everything else is bundled.
-const outside = ["@tensorflow/*", "koffi", "tokenizers", "esbuild"]
+const outside = ["@tensorflow/*", "koffi", "tokenizers", "esbuild", "webgpu"]
 
 // Bundled CommonJS packages call require; under this name it cannot clash with a module that makes its own.
 const banner = `import { createRequire as __hone_require } from "node:module"; const require = __hone_require(import.meta.url);`

@@ -3,11 +3,11 @@ import type { Tensor } from "../graph/Graph.ts"
 import type { Feed, Feeds, Program, ProgramFunction, Values } from "../graph/Program.ts"
 import type { Trace } from "./trace.ts"
 
-export type EngineName = "session" | "capi" | "wasm" | "cpu"
+export type EngineName = "session" | "capi" | "wasm" | "webgpu" | "cpu"
 
 /** What two results must share to be called the same computation; part of every cache key of a tensor step. */
 export interface Numerics {
-  readonly class: "tensorflow-cpu" | "tensorflow-cuda" | "wasm" | "cpu"
+  readonly class: "tensorflow-cpu" | "tensorflow-cuda" | "wasm" | "webgpu" | "cpu"
   readonly version: string
   readonly dtype: "float32"
   /** On CUDA alone: whether matrix products round their operands to TF32, as they do from Ampere on unless told not to. */

@@ -14,7 +14,7 @@ export interface EngineOptions {
 
 /** Makes an engine ready. Only what the engine needs is loaded. Fails with EngineUnavailable. */
 export async function openEngine({ engine, gpu, tensorflow, threads }: EngineOptions): Promise<Engine> {
-  if (engine === "wasm" || engine === "cpu")
+  if (engine === "wasm" || engine === "cpu" || engine === "webgpu")
     return (await import("./interpreter/interpreter.ts")).interpreterEngine(engine)
   if (tensorflow === undefined) throw new EngineUnavailable(engine, "no TensorFlow library is set up")
   if (engine === "capi") return (await import("./capi.ts")).capiEngine(tensorflow, { gpu, threads })

@@ -20,8 +20,6 @@ const unavailable = (cause: EngineUnavailable) =>
 
 const open = async (choice: EngineChoice): Promise<Engine> => {
   const { addon, engine, gpu, library, threads } = choice
-  if (engine === "webgpu")
-    throw new EngineUnavailable("cpu", "webgpu trains no model yet: choose session, capi or wasm")
   const tensorflow = library === null ? undefined : { library, ...(addon === null ? {} : { addon }) }
   return openEngine({ engine, gpu, tensorflow, threads })
 }

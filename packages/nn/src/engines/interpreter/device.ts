@@ -16,6 +16,9 @@ export interface Device {
   readonly version: string
   /** Elements are undefined until written. */
   readonly allocate: (shape: ReadonlyArray<number>, dtype: ArrayType) => Info
+  readonly upload: (data: ArrayLike<number>, shape: ReadonlyArray<number>, dtype: ArrayType) => Info
+  /** The values, in an array of the caller's own. */
+  readonly read: (info: Info) => Promise<View>
   /** The memory itself. It dies when the heap grows: take it after everything is allocated. */
   readonly view: (info: Info) => View
   readonly kernel: (name: string, inputs: Readonly<Record<string, Info>>, attrs: object) => Info
@@ -25,9 +28,11 @@ export interface Device {
   readonly free: (info: Info) => void
   /** Whether nobody else holds the data. */
   readonly exclusive: (info: Info) => boolean
+  /** Whether memory can be had as arrays; otherwise everything is done by kernels. */
+  readonly mapped: boolean
 }
 
-interface TfjsBackend {
+export interface TfjsBackend {
   readonly incRef: (dataId: object) => void
   readonly refCount: (dataId: object) => number
   readonly disposeData: (dataId: object) => boolean
@@ -49,7 +54,7 @@ interface CpuBackend extends TfjsBackend {
   readonly data: { readonly get: (dataId: object) => { readonly values: View } }
 }
 
-interface Tfjs {
+export interface Tfjs {
   readonly version_core: string
   readonly setBackend: (name: string) => Promise<boolean>
   readonly findBackend: (name: string) => unknown
@@ -59,9 +64,12 @@ interface Tfjs {
 // tfjs's ES modules do not load in Node; its CommonJS bundles do.
 const require = createRequire(import.meta.url)
 
-/** Starts a tfjs backend. Both may live in one process. */
-export async function openDevice(name: "wasm" | "cpu"): Promise<Device> {
+export type DeviceName = "wasm" | "cpu" | "webgpu"
+
+/** Starts a tfjs backend. Several may live in one process. Fails with EngineUnavailable. */
+export async function openDevice(name: DeviceName): Promise<Device> {
   const tfjs = require("@tensorflow/tfjs-core") as Tfjs
+  if (name === "webgpu") return (await import("./webgpuDevice.ts")).openWebgpu(tfjs)
   if (name === "wasm") require("@tensorflow/tfjs-backend-wasm")
   else require("@tensorflow/tfjs-backend-cpu")
   if (!(await tfjs.setBackend(name))) throw new EngineUnavailable(name, "tfjs could not start its backend")
@@ -69,7 +77,8 @@ export async function openDevice(name: "wasm" | "cpu"): Promise<Device> {
   return name === "wasm" ? wasmDevice(tfjs, backend as WasmBackend) : cpuDevice(tfjs, backend as CpuBackend)
 }
 
-function shared(tfjs: Tfjs, name: string, backend: TfjsBackend) {
+/** What all backends do alike. */
+export function shared(tfjs: Tfjs, name: string, backend: TfjsBackend) {
   return {
     version: tfjs.version_core,
     kernel: (kernel: string, inputs: Readonly<Record<string, Info>>, attrs: object): Info => {
@@ -80,6 +89,21 @@ function shared(tfjs: Tfjs, name: string, backend: TfjsBackend) {
     retain: ({ dataId }: Info) => backend.incRef(dataId),
     free: ({ dataId }: Info) => void backend.disposeData(dataId),
     exclusive: ({ dataId }: Info) => backend.refCount(dataId) === 1
+  }
+}
+
+/** Of a backend whose memory is at hand. */
+function mapped(allocate: Device["allocate"], view: Device["view"]) {
+  return {
+    mapped: true,
+    allocate,
+    view,
+    upload: (data: ArrayLike<number>, shape: ReadonlyArray<number>, dtype: ArrayType): Info => {
+      const info = allocate(shape, dtype)
+      view(info).set(data)
+      return info
+    },
+    read: async (info: Info): Promise<View> => view(info).slice()
   }
 }
 
@@ -101,8 +125,7 @@ function wasmDevice(tfjs: Tfjs, backend: WasmBackend): Device {
   }
   return {
     ...device,
-    allocate,
-    view: (info) => backend.typedArrayFromHeap(info),
+    ...mapped(allocate, (info) => backend.typedArrayFromHeap(info)),
     // The kernel hands a single plain product to XNNPACK, and anything else to a scalar loop: hence one call a matrix.
     multiply: (a, b, count, m, k, n) => {
       if (count === 1 && 4 * m * n >= HEAP_BYTES) throw outOfMemory([m, n])
@@ -134,16 +157,17 @@ function forget(backend: WasmBackend, { dataId }: Info): void {
   backend.dataIdMap.delete(dataId)
 }
 
-const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const
+export const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const
 
 function cpuDevice(tfjs: Tfjs, backend: CpuBackend): Device {
   backend.firstUse = false // it would print an advertisement
   const device = shared(tfjs, "cpu", backend)
   return {
     ...device,
-    allocate: (shape, dtype) =>
-      backend.makeTensorInfo(shape, dtype, new arrays[dtype](shape.reduce((a, b) => a * b, 1))),
-    view: ({ dataId }) => backend.data.get(dataId).values,
+    ...mapped(
+      (shape, dtype) => backend.makeTensorInfo(shape, dtype, new arrays[dtype](shape.reduce((a, b) => a * b, 1))),
+      ({ dataId }) => backend.data.get(dataId).values
+    ),
     multiply: (a, b, count, m, k, n) =>
       device.kernel(
         "BatchMatMul",

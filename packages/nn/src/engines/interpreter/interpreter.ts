@@ -14,14 +14,15 @@ import {
   UnknownName,
   writeOf
 } from "../Engine.ts"
-import { type ArrayType, type Device, type Info, openDevice } from "./device.ts"
+import { type ArrayType, type Device, type DeviceName, type Info, openDevice } from "./device.ts"
 import { ownKernels } from "./kernels.ts"
 import type { TracedNode } from "../trace.ts"
 import { type Planned, planFunction } from "../../graph/plan.ts"
 import { Variables } from "./variables.ts"
+import { webgpuKernels } from "./webgpuKernels.ts"
 
 /** The lowered nodes run one by one on a tfjs backend, each tensor freed after its last use. */
-export async function interpreterEngine(name: "wasm" | "cpu"): Promise<Engine> {
+export async function interpreterEngine(name: DeviceName): Promise<Engine> {
   const device = await openDevice(name)
   return {
     name,
@@ -49,14 +50,14 @@ const timed = ({ node: { name, op } }: Planned, start: number): TracedNode => ({
 })
 
 class InterpreterSession implements Session {
-  readonly #name: "wasm" | "cpu"
+  readonly #name: DeviceName
   readonly #device: Device
   readonly #program: Program
   readonly #variables: Variables
   readonly #constants = new Map<Node, Info>()
   readonly #plans = new Map<string, ReadonlyArray<Planned>>()
 
-  constructor(name: "wasm" | "cpu", device: Device, program: Program) {
+  constructor(name: DeviceName, device: Device, program: Program) {
     this.#name = name
     this.#device = device
     this.#program = program
@@ -73,7 +74,9 @@ class InterpreterSession implements Session {
   async read(names: Iterable<string>): Promise<Map<string, Float32Array>> {
     const wanted = [...names]
     wanted.forEach((name) => readOf(this.#program, name))
-    return new Map(wanted.map((name) => [name, (this.#device.view(this.#variables.get(name)) as Float32Array).slice()]))
+    const values = new Map<string, Float32Array>()
+    for (const name of wanted) values.set(name, (await this.#device.read(this.#variables.get(name))) as Float32Array)
+    return values
   }
 
   async run(name: string, feeds: Feeds): Promise<Record<string, Values>> {
@@ -82,12 +85,12 @@ class InterpreterSession implements Session {
 
   async traced(name: string, feeds: Feeds): Promise<Traced> {
     const trace: Array<TracedNode> = []
-    const values = this.#call(name, feeds, trace)
+    const values = await this.#call(name, feeds, trace)
     const first = trace[0]?.start ?? 0
     return { values, trace: trace.map((node) => ({ ...node, start: node.start - first })) }
   }
 
-  #call(name: string, feeds: Feeds, trace?: Array<TracedNode>): Record<string, Values> {
+  async #call(name: string, feeds: Feeds, trace?: Array<TracedNode>): Promise<Record<string, Values>> {
     const fn = functionOf(this.#program, name)
     const { bound, sizes } = bindFeeds(fn, feeds)
     const fetches = Object.entries(fn.fetches)
@@ -101,9 +104,8 @@ class InterpreterSession implements Session {
       this.#plans.set(key, plan)
     }
     const values = this.#execute(name, plan, bound, trace)
-    const results = Object.fromEntries(
-      fetches.map(([fetch, tensor]) => [fetch, this.#device.view(values.get(tensor)!).slice() as Values])
-    )
+    const results: Record<string, Values> = {}
+    for (const [fetch, tensor] of fetches) results[fetch] = (await this.#device.read(values.get(tensor)!)) as Values
     values.forEach((info) => this.#device.free(info))
     return results
   }
@@ -115,9 +117,7 @@ class InterpreterSession implements Session {
   }
 
   #upload(data: ArrayLike<number>, shape: ReadonlyArray<number>, dtype: ArrayType): Info {
-    const info = this.#device.allocate(shape, dtype)
-    this.#device.view(info).set(data)
-    return info
+    return this.#device.upload(data, shape, dtype)
   }
 
   #execute(
@@ -168,7 +168,7 @@ class InterpreterSession implements Session {
       const named = Object.fromEntries(kernel.inputs.map((input, i) => [input, inputs[i]!]))
       return [this.#device.kernel(kernel.kernel, named, kernel.attrs(node.inputs, node.params))]
     }
-    const own = ownKernels[node.op]
+    const own = (this.#device.mapped ? ownKernels : webgpuKernels)[node.op]
     if (own !== undefined) return own({ device: this.#device, node, inputs, shapes })
     return this.#stateful(node, inputs, values)
   }

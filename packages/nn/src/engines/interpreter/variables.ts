@@ -1,5 +1,6 @@
 import { UnknownName } from "../Engine.ts"
 import type { Device, Info } from "./device.ts"
+import { webgpuAdam } from "./webgpuKernels.ts"
 
 /** The variables of a session. They own one reference to their data. */
 export class Variables {
@@ -24,6 +25,7 @@ export class Variables {
   }
 
   add(name: string, value: Info): void {
+    if (!this.#device.mapped) return this.assign(name, this.#device.kernel("Add", { a: this.get(name), b: value }, {}))
     const target = this.#device.view(this.#own(name))
     const source = this.#device.view(value)
     for (let i = 0; i < target.length; i++) target[i]! += source[i]!
@@ -34,7 +36,12 @@ export class Variables {
    *
    * Moments change in place. The weight gets new memory under a new id: XNNPACK keeps what it packed for an id.
    */
-  applyAdam([weight, first, second]: ReadonlyArray<string>, inputs: ReadonlyArray<Info>): void {
+  applyAdam(names: ReadonlyArray<string>, inputs: ReadonlyArray<Info>): void {
+    if (!this.#device.mapped) {
+      const old = names.map((name) => this.get(name))
+      return webgpuAdam(this.#device, old, inputs).forEach((info, i) => this.assign(names[i]!, info))
+    }
+    const [weight, first, second] = names
     const moments = [this.#own(first!), this.#own(second!)]
     const old = this.get(weight!)
     const updated = this.#device.allocate(old.shape, "float32")
