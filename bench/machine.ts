@@ -53,6 +53,12 @@ const machineTime = () => {
 const ownTime = (pids: ReadonlyArray<number | "self">): number =>
   pids.flatMap((pid) => fieldsOf(`/proc/${pid}/stat`).slice(11, 15)).reduce((sum, value) => sum + value, 0)
 
+// USER_HZ, which is 100 on every Linux of this kind of machine.
+const JIFFIES_PER_SECOND = 100
+
+/** Processor seconds of this process and of children that have ended, with theirs. */
+export const ownSeconds = (): number => ownTime(["self"]) / JIFFIES_PER_SECOND
+
 /** Watches a window until it is asked. @param pids long-lived children, beside this process and those that end meanwhile */
 export const watchQuiet = (pids: ReadonlyArray<number> = []): (() => Quiet) => {
   const mine = ["self", ...pids] as const

@@ -3,6 +3,7 @@ const benches = {
   step: () => import("./step/run.ts"),
   job: () => import("./job/run.ts"),
   peers: () => import("./peers/run.ts"),
+  sweep: () => import("./sweep/run.ts"),
   overhead: () => import("./overhead/run.ts"),
   wasm: () => import("./wasm/run.ts"),
   trust: () => import("./trust/run.ts")

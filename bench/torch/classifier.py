@@ -92,7 +92,7 @@ def pooled(bert, rows):
     return features
 
 
-def make_trainer(model, job, parts, folder, collator=collate):
+def make_trainer(model, job, parts, folder, collator=collate, metrics=None):
     """Hone's defaults: AdamW, a linear schedule with a tenth of warm-up; with validation rows the weights of the best epoch."""
     validates = "validation" in parts
     arguments = TrainingArguments(
@@ -101,7 +101,7 @@ def make_trainer(model, job, parts, folder, collator=collate):
         seed=job["seed"],
         learning_rate=job["learning_rate"],
         num_train_epochs=job["epochs"],
-        per_device_train_batch_size=16,
+        per_device_train_batch_size=job.get("batch_size", 16),
         per_device_eval_batch_size=32,
         weight_decay=0.01,
         lr_scheduler_type="linear",
@@ -126,4 +126,5 @@ def make_trainer(model, job, parts, folder, collator=collate):
         data_collator=collator,
         train_dataset=parts["train"],
         eval_dataset=parts.get("validation"),
+        compute_metrics=metrics,
     )

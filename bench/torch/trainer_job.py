@@ -44,6 +44,14 @@ def tokenize(tokenizer, rows, max_length):
         row["ids"] = [cls, *kept, sep]
 
 
+def tokenize_parts(job, parts):
+    with open(job["tokenizer"], encoding="utf-8") as file:
+        settings = {**json.load(file), "truncation": None, "padding": None}
+    tokenizer = Tokenizer.from_str(json.dumps(settings))
+    for rows in parts.values():
+        tokenize(tokenizer, rows, job["max_length"])
+
+
 def tuned_accuracy(job, bert, parts, folder):
     model = Classifier(bert, outputs=2, frozen_blocks=job["frozen_blocks"])
     trainer = make_trainer(model, job, parts, folder)
@@ -84,11 +92,7 @@ def main():
         parts = {name: read_rows(path) for name, path in job["rows"].items()}
         bert = load_bert(job)
     with timed("tokenize"):
-        with open(job["tokenizer"], encoding="utf-8") as file:
-            settings = {**json.load(file), "truncation": None, "padding": None}
-        tokenizer = Tokenizer.from_str(json.dumps(settings))
-        for rows in parts.values():
-            tokenize(tokenizer, rows, job["max_length"])
+        tokenize_parts(job, parts)
     rows = [row for part in parts.values() for row in part]
     probe = probe_accuracy(bert, parts["train"], parts["test"])
     words = bag_of_words_accuracy(parts["train"], parts["test"])
