@@ -47,10 +47,12 @@ const categoryAxis = (params: Params, trials: ReadonlyArray<SweepTrial>): Named 
   return { paths: params.map(({ path }) => path), axis: { kind: "category", size: categories.size }, places }
 }
 
+/** A listed param is a number only where every trial says it: what a trial leaves out is the pipeline's, which is not known here. */
 const isNumeric = ({ kind, path }: Params[number], trials: ReadonlyArray<SweepTrial>): boolean =>
-  kind === "int" || kind === "range" || kind === "log"
-    ? true
-    : kind === "start" && trials.every(({ params }) => ["number", "undefined"].includes(typeof params[path]))
+  kind === "int" ||
+  kind === "range" ||
+  kind === "log" ||
+  (kind === "start" && trials.every(({ params }) => typeof params[path] === "number"))
 
 /** What differs, as axes. A tied param is left out: it says nothing that those it is tied to do not say. */
 const axesOf = (params: Params, trials: ReadonlyArray<SweepTrial>): ReadonlyArray<Named> => {

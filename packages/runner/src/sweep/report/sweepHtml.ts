@@ -108,7 +108,8 @@ const baseRow = ({ base, test }: SweepJson, params: Params): string => {
 const trialsTable = (sweep: SweepJson): string => {
   const params = sweep.params.filter(({ differs }) => differs)
   const names = shortNames(params.map(({ path }) => path))
-  const isNumeric = ({ path }: Params[number]) => sweep.trials.every(({ params }) => typeof params[path] !== "string")
+  const isNumeric = ({ path }: Params[number]) =>
+    sweep.trials.every(({ params }) => ["number", "undefined"].includes(typeof params[path]))
   const head = (text: string, attributes = "") => tag("th", escaped(text), `scope="col" ${attributes}`.trim())
   const heads = [
     head("rank", 'class="number"'),
