@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -65,12 +65,14 @@ describe("docs/guide/sweeps.md", () => {
       expect([code, stderr]).toEqual([0, ""])
     }
     const commands = blocks(page, "sh").flatMap((text) => text.split("\n").filter((line) => line.startsWith("./hone ")))
-    expect(commands.length).toBe(4)
+    expect(commands.length).toBe(5)
     for (const command of commands) {
       const words = command.replace(/\s+#.*$/u, "").match(/"[^"]*"|\S+/gu)!
       const { code, stderr } = await place.hone(...words.slice(1).map((word) => word.replaceAll('"', "")))
       expect([command, code, stderr]).toEqual([command, 0, ""])
     }
+    for (const made of ["sweep.html", "trials.csv", "trials.arrow"])
+      expect([made, existsSync(join(place.folder, made))]).toEqual([made, true])
   })
 })
 
