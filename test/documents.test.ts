@@ -8,6 +8,9 @@ import { makePlace } from "./support/hone.ts"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
+// Whole commands, one after the other, on a machine that may have other work.
+const minute = 60_000
+
 const blocks = (page: string, language: string) =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gmu"))].map(([, body]) => body!)
 
@@ -54,7 +57,7 @@ describe("docs/guide/pipeline-file.md", () => {
 })
 
 describe("docs/guide/sweeps.md", () => {
-  it("has examples that plan, and commands that run", async () => {
+  it("has examples that plan, and commands that run", { timeout: 3 * minute }, async () => {
     const page = read("docs/guide/sweeps.md")
     const [sweep, pipeline, ...others] = blocks(page, "yaml")
     place.write("tickets-sweep.yaml", sweep!)
@@ -98,7 +101,7 @@ describe("README.md", () => {
     expect(names(shown)).toEqual(names(read("pipelines/sentiment.yaml")))
   })
 
-  it("has commands that work", async () => {
+  it("has commands that work", { timeout: 3 * minute }, async () => {
     const small = read("pipelines/sentiment.yaml")
       .replace("sample: 2300", "sample: 90")
       .replace("max_length: 128", "max_length: 24")

@@ -1,9 +1,8 @@
-import { spawnSync } from "node:child_process"
 import { rmSync, writeFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { engineChoice, heading, load, type Quiet, watchQuiet } from "../machine.ts"
 import { torchEnvironment } from "../torch/environment.ts"
+import { runScript } from "../torch/script.ts"
 import { records, show, timedRun, type Workplace, workplace } from "./hone.ts"
 import { writeTrainerJob } from "./rows.ts"
 import { covered, stageTimes, type StageTime } from "./stages.ts"
@@ -53,17 +52,9 @@ const ours = async (place: Workplace, sets: ReadonlyArray<string>): Promise<OurR
 }
 
 const peer = (python: string, job: string): PeerRun => {
-  const quiet = watchQuiet()
-  const start = performance.now()
-  const script = fileURLToPath(new URL("../torch/trainer_job.py", import.meta.url))
-  const { status, stderr, stdout } = spawnSync(python, [script, job], {
-    encoding: "utf8",
-    env: { ...process.env, HF_HUB_OFFLINE: "1" },
-    maxBuffer: 64 << 20
-  })
-  if (status !== 0) throw new Error(`trainer_job.py ended with code ${status}\n${stderr}`)
-  const { total_seconds: _, ...answer } = JSON.parse(stdout.trim().split("\n").at(-1)!) as TrainerAnswer
-  return { ...answer, wall_seconds: (performance.now() - start) / 1000, ...quiet() }
+  const { answer, ...run } = runScript<TrainerAnswer>(python, "trainer_job.py", job)
+  const { total_seconds: _, ...told } = answer
+  return { ...told, ...run }
 }
 
 const percent = (value: number): string => `${(100 * value).toFixed(1)} %`

@@ -1,11 +1,10 @@
-import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { show, timedRun, workplace } from "../job/hone.ts"
 import { engineChoice, heading, load, root } from "../machine.ts"
 import { torchEnvironment } from "../torch/environment.ts"
+import { runScript } from "../torch/script.ts"
 import { type Trained, writePeerJob } from "./job.ts"
 
 interface Peer extends Trained {
@@ -66,16 +65,8 @@ interface Round {
 const scoreOf = (metrics: Readonly<Record<string, unknown>>, predictor: string, isNumber: boolean): number =>
   Number((metrics[predictor] as Readonly<Record<string, unknown>>)[isNumber ? "pearson" : "accuracy"])
 
-const askTorch = (python: string, job: string): Scores => {
-  const script = fileURLToPath(new URL("../torch/peer_job.py", import.meta.url))
-  const { status, stderr, stdout } = spawnSync(python, [script, job], {
-    encoding: "utf8",
-    env: { ...process.env, HF_HUB_OFFLINE: "1" },
-    maxBuffer: 64 << 20
-  })
-  if (status !== 0) throw new Error(`peer_job.py ended with code ${status}\n${stderr}`)
-  return (JSON.parse(stdout.trim().split("\n").at(-1)!) as { readonly scores: Scores }).scores
-}
+const askTorch = (python: string, job: string): Scores =>
+  runScript<{ readonly scores: Scores }>(python, "peer_job.py", job).answer.scores
 
 /** One seed of a pipeline, by Hone and then by PyTorch on the rows that Hone drew. */
 const round = async (name: string, seed: number, peer: Peer, more: ReadonlyArray<string>, python: string) => {

@@ -1,11 +1,10 @@
-import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { SweepTrial } from "@hone/core/sweep/SweepJson"
 import { records, type Workplace } from "../job/hone.ts"
 import { writeRows } from "../job/rows.ts"
-import { ownSeconds, type Quiet, watchQuiet } from "../machine.ts"
+import { ownSeconds, type Quiet } from "../machine.ts"
+import { runScript } from "../torch/script.ts"
 import { type Size, type Variant, variants } from "./pipeline.ts"
 
 /** The last line of torch/trainer_sweep.py. */
@@ -69,26 +68,16 @@ export const runPeer = ({ isWhole, place, python, size, trials, variant }: PeerO
   }
   const path = join(place.folder, "job.json")
   writeFileSync(path, JSON.stringify(job))
-  const quiet = watchQuiet()
   const before = ownSeconds()
-  const start = performance.now()
-  const script = fileURLToPath(new URL("../torch/trainer_sweep.py", import.meta.url))
-  const { status, stderr, stdout } = spawnSync(python, [script, path], {
-    encoding: "utf8",
-    env: { ...process.env, HF_HUB_OFFLINE: "1" },
-    maxBuffer: 64 << 20
-  })
-  if (status !== 0) throw new Error(`trainer_sweep.py ended with code ${status}\n${stderr}`)
-  const answer = JSON.parse(stdout.trim().split("\n").at(-1)!) as TrainerAnswer
-  const wall_seconds = (performance.now() - start) / 1000
+  const { answer, ...run } = runScript<TrainerAnswer>(python, "trainer_sweep.py", path)
+  const { wall_seconds } = run
   const seconds = isWhole ? wall_seconds : wholeSeconds(answer, ran, trials)
   return {
     ...answer,
+    ...run,
     ran,
-    wall_seconds,
     seconds,
     cpu_seconds: ((ownSeconds() - before) * seconds) / wall_seconds,
-    isExtrapolated: !isWhole,
-    ...quiet()
+    isExtrapolated: !isWhole
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import { drawFor } from "@hone/core/sweep/draw"
 import type { SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
 import { assert, describe, expect, it } from "vitest"
+import { param } from "../testing/exampleSweep.ts"
 import { importanceOf } from "./importance.ts"
 
 type Param = SweepJson["params"][number]
@@ -10,18 +11,6 @@ interface Tried {
   readonly objective: number | null
   readonly state?: SweepTrial["state"]
 }
-
-const param = (path: string, kind: Param["kind"], more: Partial<Param> = {}): Param => ({
-  path,
-  kind,
-  values: null,
-  low: null,
-  high: null,
-  expr: null,
-  when: null,
-  differs: true,
-  ...more
-})
 
 const sweep = (
   params: ReadonlyArray<Param>,
@@ -49,7 +38,7 @@ const sweep = (
   }))
 })
 
-const unit = (path: string) => param(path, "range", { low: 0, high: 1 })
+const unit = (path: string) => param(path, { kind: "range", low: 0, high: 1 })
 const sharesByName = (told: ReturnType<typeof importanceOf>) =>
   Object.fromEntries(told.params.map(({ paths, share }) => [paths.join(), share]))
 
@@ -69,9 +58,9 @@ it("importances are those of Optuna's fANOVA on the same trials", () => {
   const told = importanceOf(
     sweep(
       [
-        param("rate", "range", { low: -5, high: -3 }),
-        param("tuned.batch_size", "choice", { values: [8, 16, 32] }),
-        param("trainable.last_blocks", "int", { low: 1, high: 6 })
+        param("rate", { kind: "range", low: -5, high: -3 }),
+        param("tuned.batch_size", { kind: "choice", values: [8, 16, 32] }),
+        param("trainable.last_blocks", { kind: "int", low: 1, high: 6 })
       ],
       golden.trials
     )
@@ -88,7 +77,7 @@ it("a logarithmic param counts by its logarithm", () => {
     const [a, b] = [10 ** (-4 * draw()), draw()]
     return { params: { a, b }, objective: Math.log10(a) + 4 * b }
   })
-  const shares = sharesByName(importanceOf(sweep([param("a", "log", { low: 1e-4, high: 1 }), unit("b")], trials)))
+  const shares = sharesByName(importanceOf(sweep([param("a", { kind: "log", low: 1e-4, high: 1 }), unit("b")], trials)))
   assert.closeTo(shares["a"]!, 0.5, 0.05)
   assert.closeTo(shares["b"]!, 0.5, 0.05)
 })
@@ -104,7 +93,7 @@ describe("what is said of it", () => {
     expect(importanceOf(sweep([unit("a"), unit("b")], oneDecides(12))).words).toContain("believe the order at most")
     const told = importanceOf(sweep([unit("a"), unit("b")], oneDecides(4)))
     assert.deepStrictEqual([told.explained, told.params], [null, []])
-    expect(told.words).toBe("Not told from 4 whole trials: run 5 at least.")
+    expect(told.words).toBe("Not told from fewer than 5 whole trials; there are 4.")
   })
 
   it("is not believed where objectives are drawn at random", () => {
@@ -157,11 +146,11 @@ it("bundled params are one, tied ones none, and a condition is no value", () => 
   const told = importanceOf(
     sweep(
       [
-        param("t.loss", "bundle"),
-        param("t.epochs", "bundle"),
+        param("t.loss", { kind: "bundle" }),
+        param("t.epochs", { kind: "bundle" }),
         unit("a"),
-        param("gamma", "range", { low: 0, high: 1, when: 't.loss == "focal"' }),
-        param("tied", "expr", { expr: "2 * a" })
+        param("gamma", { kind: "range", low: 0, high: 1, when: 't.loss == "focal"' }),
+        param("tied", { kind: "expr", expr: "2 * a" })
       ],
       trials
     )

@@ -138,7 +138,10 @@ export const importanceOf = (sweep: Pick<SweepJson, "objective" | "params" | "se
   const trials = sweep.trials.filter(({ objective, state }) => state === "complete" && objective !== null)
   const named = axesOf(sweep.params, trials)
   if (trials.length < fewestTrials)
-    return nothing(trials.length, `Not told from ${trials.length} whole trials: run ${fewestTrials} at least.`)
+    return nothing(
+      trials.length,
+      `Not told from fewer than ${fewestTrials} whole trials; there ${trials.length === 1 ? "is" : "are"} ${trials.length}.`
+    )
   const values = drawnIn(
     trials.map(({ objective }) => objective!),
     sweep.objective.goal

@@ -5,7 +5,8 @@ import { importanceOf } from "../importance/importance.ts"
 const began = Date.parse("2026-11-24T08:00:00Z")
 const strategies = ["head", { partial: { last_blocks: 2 } }, "full"] as const
 
-const param = (path: string, more: Partial<SweepJson["params"][number]>): SweepJson["params"][number] => ({
+/** A choice that differs, but for what is said of it. */
+export const param = (path: string, more: Partial<SweepJson["params"][number]>): SweepJson["params"][number] => ({
   path,
   kind: "choice",
   values: null,
