@@ -15,7 +15,7 @@ export class BadCompression extends Error {}
 /** No text of ours came near this ratio; runs of one byte reach 1 000 in gzip and far more in zstd. */
 export const BOMB_RATIO = 200
 /** What is smaller harms nobody, whatever its ratio. */
-export const BOMB_BYTES = 16 << 20
+export const BOMB_BYTES = 8 << 20
 
 /** The chunks uncompressed; failures of `chunks` pass through. Fails by BadCompression where the bytes are damaged, or a bomb. */
 export async function* decompressed(
