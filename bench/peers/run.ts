@@ -74,7 +74,10 @@ const round = async (name: string, seed: number, peer: Peer, more: ReadonlyArray
   try {
     const text = readFileSync(place.pipeline, "utf8")
     writeFileSync(place.pipeline, text.replace(/^seed: \d+$/mu, `seed: ${seed}`))
-    const sets = [...peer.sets, ...more].flatMap((set) => ["--set", set])
+    // As Trainer does it by default. Hone's own default, rows of like length together, is for speed.
+    const steps = [...Object.keys(peer.trainings), ...(peer.masked === undefined ? [] : [peer.masked.step])]
+    const ungrouped = steps.map((step) => `${step}.group_by_length=false`)
+    const sets = [...peer.sets, ...ungrouped, ...more].flatMap((set) => ["--set", set])
     await timedRun(place, sets)
     const ours: Record<string, number> = {}
     for (const [predictor, step] of Object.entries(peer.evaluated)) {
