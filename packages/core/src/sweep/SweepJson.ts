@@ -74,9 +74,11 @@ const SweepParam = Schema.Struct({
   differs: Schema.Boolean
 })
 
-/** What a param has to do with the objective, by the variance that a forest over the trials gives to it. */
+/** What a param has to do with the objective, or what stands for it, by the variance that a forest over the trials gives to it. */
 const SweepImportance = Schema.Struct({
-  /** Trials that it is made from: those with an objective that were not stopped. */
+  /** Of what: the objective; where most trials were stopped, the pruning's metric at the first rung, to which all have come. */
+  of: Schema.String,
+  /** Trials that it is made from. */
   trials: Schema.Int,
   /** Of the objective's variance, the share that the forest explains of trials it has not seen; below 0: worse than their mean. Null: too few. */
   explained: Schema.NullOr(Schema.Finite),

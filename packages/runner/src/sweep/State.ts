@@ -81,6 +81,7 @@ export const meanOf = (trial: Trial): number | null => {
 export const sdOf = (trial: Trial): number | null => {
   const values = valuesOf(trial)
   if (values.length < 2) return null
+  if (values.every((value) => value === values[0])) return 0 // a mean of equal numbers need not be that number
   const middle = mean(values)
   return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1))
 }

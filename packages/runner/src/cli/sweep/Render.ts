@@ -73,7 +73,7 @@ const percent = (share: number): string => `${Math.round(100 * share)} %`
 /** Which params mattered, and how far to believe it. */
 const importanceLines = ({ importance }: SweepJson): ReadonlyArray<string> => {
   if (importance === undefined) return []
-  const { interactions, params, words } = importance
+  const { interactions, of, params, words } = importance
   if (params.length === 0) return ["", `importance of params: ${words}`]
   const names = shortNames(params.flatMap(({ paths }) => paths))
   let at = 0
@@ -84,7 +84,7 @@ const importanceLines = ({ importance }: SweepJson): ReadonlyArray<string> => {
   ])
   return [
     "",
-    "importance of params: the share of the objective's variance that each makes alone",
+    `importance of params: of the variance of ${of}, the share that each makes alone`,
     table([["", "share", "by chance"].map((cell) => paint("dim", cell)), ...rows], ["left", "right", "right"]),
     ...(interactions < 0.005 ? [] : [`${percent(interactions)} is made by params together`]),
     paint("dim", words)

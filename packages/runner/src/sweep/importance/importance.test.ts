@@ -18,6 +18,8 @@ const sweep = (
   goal: "maximize" | "minimize" = "maximize"
 ) => ({
   objective: { metric: "tuned.validation_accuracy", goal, at: "best" } as const,
+  curve: { metric: "tuned.validation_loss", goal: "minimize", resource: "epoch" } as const,
+  prune: null,
   params,
   search: { method: "random", seed: 7, max_trials: null, parallel: 1 },
   trials: trials.map(({ objective, params, state = "complete" }, at) => ({
@@ -86,7 +88,9 @@ describe("what is said of it", () => {
   it("names the param that stands out and doubts the other", () => {
     const told = importanceOf(sweep([unit("a"), unit("b")], oneDecides(60)))
     assert.isAbove(sharesByName(told)["a"]!, 0.9)
-    expect(told.words).toMatch(/^From 60 trials: .* foretells \d+ % .*, and a gets more .*, the rest may be chance\.$/u)
+    expect(told.words).toMatch(
+      /^From 60 trials' tuned\.validation_accuracy: .* foretells \d+ % .*, and a gets more .*, the rest may be chance\.$/u
+    )
   })
 
   it("is doubted where there are few trials, and not told at all under five", () => {
@@ -119,6 +123,22 @@ it("trials that were stopped, failed or are not finished are left out", () => {
     importanceOf(sweep([unit("a"), unit("b")], [...whole, ...more])),
     importanceOf(sweep([unit("a"), unit("b")], whole))
   )
+})
+
+it("where pruning stopped most trials, the first rung tells what all of them came to", () => {
+  const rungAt = (resource: number, value: number) =>
+    ({ resource, value, threshold: null, decision: "kept", why: "" }) as const
+  const pruned = sweep([unit("a"), unit("b")], oneDecides(40))
+  const trials = pruned.trials.map((trial, at) => ({
+    ...trial,
+    state: at < 4 ? ("complete" as const) : ("stopped" as const),
+    objective: at < 4 ? trial.objective : null,
+    // The first rung hangs on `b`, what came after on `a`.
+    rungs: [rungAt(1, Number(trial.params["b"])), rungAt(3, Number(trial.params["a"]))]
+  }))
+  const told = importanceOf({ ...pruned, trials, prune: { method: "asha", rungs: [1, 3], keep: 0.5 } })
+  assert.deepStrictEqual([told.of, told.trials], ["tuned.validation_loss at epoch 1", 40])
+  assert.isAbove(sharesByName(told)["b"]!, 0.9)
 })
 
 it("one training that diverged is not all of the variance", () => {

@@ -111,9 +111,9 @@ const list = (names: ReadonlyArray<string>): string =>
 const nameOf = ({ paths }: SweepImportance["params"][number]): string => paths.join(" with ")
 
 /** How far to believe it. */
-const wordsOf = ({ explained, params, trials }: Omit<SweepImportance, "words">): string => {
+const wordsOf = ({ explained, of, params, trials }: Omit<SweepImportance, "words">): string => {
   const own = params.filter(({ chance, share }) => share > chance)
-  const seen = `From ${trials} trials`
+  const seen = `From ${trials} trials' ${of}`
   if (explained === null || explained < 0.1)
     return `${seen}, not to be believed: a forest over them foretells a trial that it has not seen hardly better than their mean does. Run more trials.`
   const foretold = `a forest over them foretells ${Math.round(100 * explained)} % of the variance of trials that it has not seen`
@@ -125,7 +125,8 @@ const wordsOf = ({ explained, params, trials }: Omit<SweepImportance, "words">):
   return `${seen}: ${foretold}, and ${stands}${others}${few}.`
 }
 
-const nothing = (trials: number, words: string): SweepImportance => ({
+const nothing = ({ of, trials: { length: trials } }: Basis, words: string): SweepImportance => ({
+  of,
   trials,
   explained: null,
   params: [],
@@ -133,21 +134,53 @@ const nothing = (trials: number, words: string): SweepImportance => ({
   words
 })
 
-/** What each param that differs does to the objective, over all of the space, from the trials that were trained to their end. */
-export const importanceOf = (sweep: Pick<SweepJson, "objective" | "params" | "search" | "trials">): SweepImportance => {
-  const trials = sweep.trials.filter(({ objective, state }) => state === "complete" && objective !== null)
+/** Trials with a value that can be compared. */
+interface Basis {
+  readonly of: string
+  readonly goal: "maximize" | "minimize"
+  readonly trials: ReadonlyArray<SweepTrial>
+  readonly values: ReadonlyArray<number>
+}
+
+type Told = Pick<SweepJson, "curve" | "objective" | "params" | "prune" | "search" | "trials">
+
+const wholeTrials = ({ objective: { goal, metric }, trials }: Told): Basis => {
+  const whole = trials.filter(({ objective, state }) => state === "complete" && objective !== null)
+  return { of: metric, goal, trials: whole, values: whole.map(({ objective }) => objective!) }
+}
+
+const firstRung = ({ curve, prune, trials }: Told): Basis | undefined => {
+  if (curve === null || prune === null) return undefined
+  const first = Math.min(...prune.rungs)
+  const rungOf = ({ rungs }: SweepTrial) => rungs.find(({ resource }) => resource === first)
+  const there = trials.filter((trial) => rungOf(trial) !== undefined)
+  const values = there.map((trial) => rungOf(trial)!.value)
+  return { of: `${curve.metric} at ${curve.resource} ${first}`, goal: curve.goal, trials: there, values }
+}
+
+/**
+ * Where pruning let fewer than half of the trials come to their end, those that did are alike in what matters: the first rung, to which
+ * good and bad ones have come, tells more.
+ */
+const basisOf = (sweep: Told): Basis => {
+  const whole = wholeTrials(sweep)
+  const rung = firstRung(sweep)
+  return rung !== undefined && rung.trials.length > 2 * whole.trials.length ? rung : whole
+}
+
+/** What each param that differs does to the objective, or to what stands for it, over all of the space. */
+export const importanceOf = (sweep: Told): SweepImportance => {
+  const basis = basisOf(sweep)
+  const { goal, of, trials } = basis
   const named = axesOf(sweep.params, trials)
   if (trials.length < fewestTrials)
     return nothing(
-      trials.length,
+      basis,
       `Not told from fewer than ${fewestTrials} whole trials; there ${trials.length === 1 ? "is" : "are"} ${trials.length}.`
     )
-  const values = drawnIn(
-    trials.map(({ objective }) => objective!),
-    sweep.objective.goal
-  )
+  const values = drawnIn(basis.values, goal)
   if (named.length === 0 || new Set(values).size === 1)
-    return nothing(trials.length, `Not told: the ${trials.length} whole trials do not differ.`)
+    return nothing(basis, `Not told: the ${trials.length} whole trials do not differ.`)
   const axes = named.map(({ axis }) => axis)
   const points = trials.map((_, row) => named.map(({ places }) => places[row]!))
   const draw = drawFor(sweep.search.seed, "importance")
@@ -161,6 +194,7 @@ export const importanceOf = (sweep: Pick<SweepJson, "objective" | "params" | "se
     .map(({ paths }, at) => ({ paths, share: shares[at]!, chance: chance(at) }))
     .sort((a, b) => b.share - a.share)
   const told = {
+    of,
     trials: trials.length,
     explained: explainedUnseen(forest, points, values),
     params,

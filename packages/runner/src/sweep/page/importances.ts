@@ -24,7 +24,13 @@ export const importancesPlot = ({ sweep, width }: View): Element | undefined => 
     marginBottom: 34,
     ariaLabel: "Importance of each param",
     ariaDescription: params.map((param) => `${nameOf(param)} ${percent(param.share)}`).join(", "),
-    x: { label: "share of the objective's variance", domain: [0, most], tickFormat: percent, ticks: 5, grid: true },
+    x: {
+      label: `share of the variance of ${sweep.importance!.of}`,
+      domain: [0, most],
+      tickFormat: percent,
+      ticks: 5,
+      grid: true
+    },
     y: { label: null, domain: params.map(nameOf) },
     marks: [
       Plot.barX(params, {
