@@ -40,6 +40,36 @@ describe("a sweep", () => {
     expect(straight.counts.resumed_at_step).toBe(0)
   })
 
+  it("keeps the error of a failed trial, does not repeat what would fail again, and stops after as many as are allowed", async () => {
+    const over = (failure: string) =>
+      `pipeline: small.yaml\nsearch: { method: grid }\nspace: { tuned.learning_rate: { choice: [1.5e9, 1e-2, 2.5e9, 3.5e9] } }\n${failure}`
+    place.write("failing.yaml", over(""))
+    const { best, trials } = await swept(place, "failing.yaml")
+    expect(trials.map(({ number, state }) => [number, state])).toEqual([
+      [2, "complete"],
+      [1, "failed"],
+      [3, "failed"],
+      [4, "failed"]
+    ])
+    expect(trials[0]!.id).toBe(best)
+    expect(trials[1]!.error).toMatchObject({ step: "tuned", code: "nan_loss" })
+    const again = await swept(place, "failing.yaml")
+    expect(again.trials.map(({ spans }) => spans.length)).toEqual(trials.map(({ spans }) => spans.length))
+    expect(again.trials[1]!.error).toEqual(trials[1]!.error)
+    place.write("failing.yaml", over("failure: { stop_after: 2 }"))
+    const stopped = await swept(place, "failing.yaml")
+    expect([stopped.trials.length, stopped.ended]).toEqual([3, "2 trials failed"])
+  })
+
+  it("begins nothing new when its budget is used up, tells the winner of what there is, and goes on with another", async () => {
+    const over = (budget: string) => smallSweep(`search: { method: random, seed: 9, max_trials: 4 }\n${budget}`)
+    place.write("budget.yaml", over("budget: { wall_time: 0s }"))
+    const none = await place.hone("sweep", "run", "budget.yaml", "--json")
+    expect([none.code, JSON.parse(none.stdout).ended]).toEqual([1, "the budget's wall_time is used up"])
+    place.write("budget.yaml", over(""))
+    expect((await swept(place, "budget.yaml")).trials.map(({ state }) => state)).toEqual(Array(4).fill("complete"))
+  })
+
   it("killed twenty times at random, ends with the table of an undisturbed one", async () => {
     const text = smallSweep(
       "search: { method: tpe, seed: 3, max_trials: 14, parallel: 2 }\nprune: { method: asha, rungs: [1], start_after: 2 }\nreplicates: { seeds: 2, only: { top: 2 } }"
@@ -48,9 +78,9 @@ describe("a sweep", () => {
     let kills = 0
     // Delays from a fixed sequence: from before the first step runs to late in the search.
     for (let n = 0; kills < 20 && n < 60; n++)
-      if (await killedAfter("killed.yaml", 300 + ((n * 1103) % 2500))) kills += 1
+      if (await killedAfter("killed.yaml", 250 + ((n * 1103) % 2000))) kills += 1
     const killed = await swept(place, "killed.yaml")
-    expect(kills).toBeGreaterThan(5)
+    expect(kills).toBe(20)
     const other = makePlace()
     other.write("small.yaml", smallPipeline)
     other.write("killed.yaml", text)

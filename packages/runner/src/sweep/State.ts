@@ -46,6 +46,8 @@ export interface SweepState {
   ended: string | undefined
   /** The winner's whole pipeline, once it has run. */
   test: PlannedPiece | undefined
+  /** What the winner's whole pipeline failed by. */
+  testFailure: TrialFailure | undefined
   /** Steps of all pieces, and the distinct ones among them by their keys. */
   steps: number
   readonly distinct: Set<string>
@@ -60,6 +62,7 @@ export const emptyState = (sweep: Sweep, startedAt: number): SweepState => ({
   phase: "search",
   ended: undefined,
   test: undefined,
+  testFailure: undefined,
   steps: 0,
   distinct: new Set(),
   startedAt,

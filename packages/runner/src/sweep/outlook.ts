@@ -1,5 +1,5 @@
 import { canonicalJson } from "@hone/core/Canonical"
-import type { Json } from "@hone/core/Json"
+import { semanticParams } from "@hone/core/Params"
 import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
 import type { PlannedStage } from "@hone/core/plan/Plan"
 import { ActionRecords } from "@hone/core/Services"
@@ -39,22 +39,30 @@ const trialsAhead = (sweep: Sweep): ReadonlyArray<Proposal> => {
   return trials
 }
 
-/** A name for each step by what it is and reads: equal names are one result, whether or not it is known yet. */
-const namesOf = (pipeline: Pipeline, known: Map<PipelineStep["params"], string>): ReadonlyMap<string, string> => {
-  const names = new Map<string, string>()
-  const paramsOf = (step: PipelineStep) => {
+/** Numbers for steps by what they are and read: equal numbers are one result, whether or not it is known yet. */
+const numbering = () => {
+  const numbers = new Map<string, number>()
+  const texts = new Map<PipelineStep["params"], string>()
+  const paramsOf = ({ definition, params }: PipelineStep): string => {
     // Params of equal blocks are one object: see `readPipeline`.
-    const text = known.get(step.params) ?? canonicalJson(step.params as Json)
-    known.set(step.params, text)
+    const text = texts.get(params) ?? canonicalJson(semanticParams(definition.params, params))
+    texts.set(params, text)
     return text
   }
-  for (const step of pipeline.steps) {
-    const inputs = Object.entries(step.inputs).map(
-      ([port, { output, step: from }]) => `${port}=${names.get(from)}.${output}`
-    )
-    names.set(step.name, `${step.definition.kind} ${paramsOf(step)} (${inputs.join(" ")})`)
+  return (pipeline: Pipeline): ReadonlyMap<string, number> => {
+    const found = new Map<string, number>()
+    for (const step of pipeline.steps) {
+      const inputs = Object.entries(step.inputs).map(
+        ([port, { output, step: from }]) => `${port}=${found.get(from)}.${output}`
+      )
+      const sources = Object.values(step.sources).map(({ spec }) => spec)
+      const text = [step.definition.kind, paramsOf(step), ...inputs, ...sources].join(" ")
+      const number = numbers.get(text) ?? numbers.size
+      numbers.set(text, number)
+      found.set(step.name, number)
+    }
+    return found
   }
-  return names
 }
 
 const median = (values: ReadonlyArray<number>): number | undefined =>
@@ -72,8 +80,8 @@ export const outlookOf = Effect.fn("outlook")(function* (trials: Trials) {
   const records = yield* ActionRecords
   const { sweep } = trials
   const ahead = trialsAhead(sweep)
-  const texts = new Map<PipelineStep["params"], string>()
-  const [distinct, done] = [new Set<string>(), new Set<string>()]
+  const numbersOf = numbering()
+  const [distinct, done] = [new Set<number>(), new Set<number>()]
   const likes = new Map<string, number | undefined>()
   const faulty: Array<{ readonly params: TrialParams; readonly message: string }> = []
   let [steps, seconds, unknown] = [0, 0, 0]
@@ -96,14 +104,14 @@ export const outlookOf = Effect.fn("outlook")(function* (trials: Trials) {
     }
     const { planned, prepared } = looked.planned
     if (!looked.planned.isDone) first ??= looked.planned
-    const names = namesOf(prepared.pipeline, texts)
+    const numbers = numbersOf(prepared.pipeline)
     for (const [at, step] of planned.steps.entries()) {
       steps += 1
-      const name = names.get(step.name)!
-      if (distinct.has(name)) continue
-      distinct.add(name)
+      const number = numbers.get(step.name)!
+      if (distinct.has(number)) continue
+      distinct.add(number)
       if (step.verdict === "hit") {
-        done.add(name)
+        done.add(number)
         continue
       }
       const { definition, params: own } = prepared.pipeline.steps[at]!

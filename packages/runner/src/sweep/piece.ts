@@ -108,8 +108,12 @@ const deviceSecondsOf = ({ prepared }: PlannedPiece, steps: ReadonlyArray<StepOu
   }, 0)
 
 /** Whether a piece failed before in a way that it would again: what failed has the same key now. */
-export const failedBefore = (log: ReadonlyArray<Worked>, { planned }: PlannedPiece): TrialFailure | undefined => {
-  const failure = log.at(-1)?.failure
+export const failedBefore = (
+  work: ReadonlyArray<Worked>,
+  { replicate, until }: Piece,
+  { planned }: PlannedPiece
+): TrialFailure | undefined => {
+  const failure = work.findLast((one) => one.until === until && one.replicate === replicate)?.failure
   if (failure === undefined || failure === null || isPassing(failure)) return undefined
   const isSame = planned.steps.some(({ stages }) => stages.some(({ key }) => key !== null && key === failure.key))
   if (!isSame) return undefined

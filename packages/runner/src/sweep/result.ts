@@ -200,7 +200,10 @@ const howOf = ({ planned }: PlannedPiece, { name }: PipelineStep): string | null
   return typeof facts?.["how"] === "string" ? facts["how"] : null
 }
 
-const warningsOf = ({ sweep, trials }: SweepState, { best, test, trials: told }: SweepJson): ReadonlyArray<string> => {
+const warningsOf = (
+  { sweep, testFailure, trials }: SweepState,
+  { best, test, trials: told }: SweepJson
+): ReadonlyArray<string> => {
   const complete = told.filter(({ state }) => state === "complete")
   const winner = told.find(({ id }) => id === best)
   const failed = trials.filter(({ state }) => state === "failed").length
@@ -216,6 +219,9 @@ const warningsOf = ({ sweep, trials }: SweepState, { best, test, trials: told }:
           )
         ]),
     ...closeLine(sweep, complete),
+    ...(testFailure === undefined
+      ? []
+      : [`the winner's own pipeline failed at ${testFailure.step}: ${testFailure.message}`]),
     ...(failed === 0 ? [] : [`${failed} of ${trials.length} trials failed`])
   ]
 }

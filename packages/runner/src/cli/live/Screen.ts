@@ -14,7 +14,8 @@ export interface Screen {
   readonly close: () => void
 }
 
-const kept =
+/** What an interrupted run or sweep leaves. */
+export const kept =
   "interrupted: what is finished is kept, and a training goes on from its last checkpoint; run it again to go on"
 
 const failureText = (event: Extract<RunEvent, { event: "failure" }>): string => {

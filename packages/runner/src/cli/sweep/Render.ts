@@ -1,5 +1,6 @@
 import type { SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
 import { shortNames, valueText } from "../../sweep/report/names.ts"
+import { cut } from "../live/Table.ts"
 import { duration, paint, table } from "../Output.ts"
 
 const scoreText = (value: number | null): string => (value === null ? "" : String(Number(value.toPrecision(4))))
@@ -19,7 +20,7 @@ const marks: Readonly<Record<SweepTrial["state"], string>> = {
 
 const stateText = (trial: SweepTrial): string => {
   const last = trial.rungs.at(-1)
-  if (trial.state === "failed") return paint("red", `failed: ${trial.error?.message.split("\n")[0] ?? ""}`)
+  if (trial.state === "failed") return paint("red", cut(`failed: ${trial.error?.message.split("\n")[0] ?? ""}`, 90))
   if (trial.state === "stopped" && last !== undefined)
     return paint("dim", `stopped at ${last.resource}: ${scoreText(last.value)}`)
   return paint("dim", marks[trial.state])

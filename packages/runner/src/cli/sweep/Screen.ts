@@ -1,7 +1,7 @@
 import { rankedTrials, type SweepState, type Trial } from "../../sweep/State.ts"
 import { decisionLine } from "../../sweep/result.ts"
 import { shortNames, valueText } from "../../sweep/report/names.ts"
-import type { Told } from "../../sweep/Search.ts"
+import type { Told } from "../../sweep/Workshop.ts"
 import { cut } from "../live/Table.ts"
 import { duration, paint, print, table } from "../Output.ts"
 import type { SweepScreen } from "./Execute.ts"

@@ -7,7 +7,8 @@ import { Command, Flag } from "effect/cli"
 import { Exit } from "../Exit.ts"
 import { reportFaults } from "../Load.ts"
 import * as Flags from "../Flags.ts"
-import { print, printJson } from "../Output.ts"
+import { kept } from "../live/Screen.ts"
+import { print, printError, printJson } from "../Output.ts"
 import { refuse, refusing } from "../StepResult.ts"
 import { executeSweep } from "../sweep/Execute.ts"
 import { type LoadedSweep, loadSweep } from "../sweep/Load.ts"
@@ -120,7 +121,7 @@ const runVerb = Command.make(
       Effect.promise(() => openSweepScreen(json)),
       (screen) => executeSweep(loaded, "run", screen),
       (screen) => Effect.sync(() => screen.close())
-    )
+    ).pipe(Effect.onInterrupt(() => Effect.sync(() => printError(kept))))
     yield* tell(result, reports, json)
     if (loaded.log.entries.length > known) yield* keepPage(loaded, result, json)
     if (result.best === null) return yield* new Exit({ code: 1 })

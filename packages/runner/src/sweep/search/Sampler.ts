@@ -48,7 +48,7 @@ export const samplerOf = (sweep: Sweep): Sampler => {
   const listed = listedTrials(sweep)
   if (method === "list" || method === "grid") {
     const all = method === "list" ? listed : [...listed, ...gridTrials(space)]
-    return { isAdaptive: false, next: (_, known) => all.find(({ params }) => !known.has(trialId(params))) }
+    return { isAdaptive: false, next: firstUnknown(all) }
   }
   const dimensions = dimensionsOf(space)
   const propose: Propose =
@@ -57,8 +57,9 @@ export const samplerOf = (sweep: Sweep): Sampler => {
       : method === "quasi_random"
         ? halton(dimensions, seed)
         : tpe(dimensions, seed, { bundles: space.bundles })
+  const unknownListed = firstUnknown(listed)
   const next: Sampler["next"] = (n, known, seen) => {
-    const first = listed.find(({ params }) => !known.has(trialId(params)))
+    const first = unknownListed(n, known, seen)
     if (first !== undefined) return first
     for (let attempt = 0; attempt < attempts; attempt++) {
       const drawn = propose(n - listed.length, attempt, seen)
@@ -68,6 +69,15 @@ export const samplerOf = (sweep: Sweep): Sampler => {
     return undefined
   }
   return { isAdaptive: method === "tpe", next }
+}
+
+/** The first of a list that is not known yet. */
+const firstUnknown = (all: ReadonlyArray<Proposal>): Sampler["next"] => {
+  const ids = all.map(({ params }) => trialId(params))
+  return (_, known) => {
+    const at = ids.findIndex((id) => !known.has(id))
+    return all[at]
+  }
 }
 
 /** What `start` lists, ties and conditions applied; under `method: list` with each of the bundles. */

@@ -1,0 +1,168 @@
+import type { RunEvent } from "@hone/core/Contract"
+import { Clock, Deferred, Effect, Queue } from "effect"
+import type { Decision } from "./decide.ts"
+import { failedBefore, lookAt, type Machine, type PieceEnd, runPiece } from "./piece.ts"
+import type { SweepState, Trial } from "./State.ts"
+import type { TrialLog, Worked } from "./TrialLog.ts"
+import type { Piece, PlannedPiece } from "./Trials.ts"
+
+export interface WorkOptions {
+  readonly machine: Machine
+  readonly state: SweepState
+  readonly log: TrialLog
+  /** `look`: nothing runs, what is there is told. */
+  readonly mode: "run" | "look"
+  /** Told of everything that a log would have a line for. */
+  readonly say: (what: Told) => void
+}
+
+export type Told =
+  | { readonly what: "started"; readonly trial: Trial; readonly piece: Piece }
+  | {
+      readonly what: "ended"
+      readonly trial: Trial
+      readonly piece: Piece
+      readonly end: PieceEnd
+      readonly seconds: number
+    }
+  | { readonly what: "decided"; readonly trial: Trial; readonly decision: Decision }
+  | { readonly what: "test"; readonly trial: Trial }
+
+/** A piece that was begun. */
+export interface Job {
+  readonly trial: Trial
+  readonly piece: Piece
+  readonly ended: Deferred.Deferred<PieceEnd>
+}
+
+/** The places in which pieces run, side by side. */
+export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, state }: WorkOptions) {
+  const { budget, search: how } = machine.trials.sweep
+  const free = Array.from({ length: how.parallel }, (_, at) => at)
+  const endings = yield* Queue.unbounded<Job>()
+  const before = new Map<string, Array<Worked>>()
+  for (const entry of log.entries) {
+    if (entry.what !== "worked") continue
+    const of = before.get(entry.trial) ?? []
+    before.set(entry.trial, of)
+    of.push(entry)
+  }
+
+  const budgetEnded = Effect.map(Clock.currentTimeMillis, (now) => {
+    if (budget.wall_seconds !== null && (now - state.startedAt) / 1000 >= budget.wall_seconds)
+      return "the budget's wall_time is used up"
+    if (budget.device_seconds !== null && state.deviceSeconds >= budget.device_seconds)
+      return "the budget's device_time is used up"
+    return undefined
+  })
+
+  const count = ({ planned }: PlannedPiece) => {
+    state.steps += planned.steps.length
+    for (const { stages } of planned.steps) state.distinct.add(stages.map(({ key }) => key).join(" "))
+  }
+
+  const run = Effect.fnUntraced(function* (job: Job, planned: PlannedPiece, slot: number) {
+    const { piece, trial } = job
+    const startedAt = yield* Clock.currentTimeMillis
+    trial.doing.set(slot, {
+      slot,
+      until: piece.until,
+      replicate: piece.replicate,
+      step: "",
+      done: 0,
+      total: null,
+      values: {}
+    })
+    say({ what: "started", trial, piece })
+    const { deviceSeconds, end, key, seconds } = yield* runPiece(machine, piece, planned, (event) =>
+      progress(trial, slot, event)
+    )
+    state.deviceSeconds += deviceSeconds
+    const entry: Worked = {
+      what: "worked",
+      trial: trial.id,
+      until: piece.until,
+      replicate: piece.replicate,
+      slot,
+      started_at: new Date(startedAt).toISOString(),
+      seconds,
+      device_seconds: deviceSeconds,
+      failure: end.state === "failed" ? { ...end.failure, key } : null
+    }
+    log.append(entry)
+    trial.work.push(entry)
+    trial.doing.delete(slot)
+    free.push(slot)
+    free.sort((a, b) => a - b)
+    if (end.state === "done") count(end.planned)
+    say({ what: "ended", trial, piece, end, seconds })
+    yield* Deferred.succeed(job.ended, end)
+    yield* Queue.offer(endings, job)
+  })
+
+  const endAt = Effect.fnUntraced(function* (job: Job, end: PieceEnd) {
+    yield* Deferred.succeed(job.ended, end)
+    yield* Queue.offer(endings, job)
+  })
+
+  /** A piece of the same trial that went further, and so has come by the rung of this one. */
+  const longer = Effect.fnUntraced(function* (trial: Trial, piece: Piece) {
+    if (piece.until === null) return undefined
+    const ends = trial.work.flatMap(({ until }) => (until !== null && until > piece.until! ? [until] : []))
+    for (const until of [null, ...new Set([...trial.ladder.filter((rung) => rung > piece.until!), ...ends])]) {
+      const looked = yield* lookAt(machine.trials, { ...piece, until })
+      if ("planned" in looked && looked.planned.isDone) return looked.planned
+    }
+    return undefined
+  })
+
+  /** Why a piece that is not there does not run now; undefined where it does. */
+  const refusal = Effect.fnUntraced(function* (isDue: boolean) {
+    if (mode === "look") return notRun
+    if (isDue) return undefined
+    state.ended ??= yield* budgetEnded
+    return state.ended
+  })
+
+  /**
+   * Begins a piece, or has its end at once: it is there, it failed before, or nothing more may run. A place must be free.
+   * @param isDue it runs even if the budget is used up
+   */
+  const begin = Effect.fnUntraced(function* (trial: Trial, piece: Piece, { isDue = false } = {}) {
+    const job: Job = { trial, piece, ended: yield* Deferred.make<PieceEnd>() }
+    const looked = yield* lookAt(machine.trials, piece)
+    if ("failure" in looked) {
+      yield* endAt(job, { state: "failed", failure: looked.failure })
+      return job
+    }
+    const planned = looked.planned.isDone ? looked.planned : ((yield* longer(trial, piece)) ?? looked.planned)
+    const failed = planned.isDone ? undefined : failedBefore(trial.work, piece, planned)
+    if (planned.isDone) {
+      count(planned)
+      yield* endAt(job, { state: "done", planned })
+    } else if (failed !== undefined) yield* endAt(job, { state: "failed", failure: failed })
+    else if ((yield* refusal(isDue)) !== undefined) yield* endAt(job, { state: "missing" })
+    else yield* Effect.forkScoped(run(job, planned, free.shift()!))
+    return job
+  })
+  return { begin, endings, isFree: () => free.length > 0, workOf: (trial: string) => [...(before.get(trial) ?? [])] }
+})
+
+export type Workshop = Effect.Success<ReturnType<typeof workshop>>
+
+/** Why a sweep that is looked at has no end. */
+export const notRun = "not all has run"
+
+const progress = (trial: Trial, slot: number, event: RunEvent): void => {
+  const doing = trial.doing.get(slot)
+  if (doing === undefined) return
+  if (event.event === "stage" && event.state === "started")
+    Object.assign(doing, { step: event.step, done: 0, total: null })
+  if (event.event !== "progress") return
+  Object.assign(doing, {
+    step: event.step,
+    done: event.done,
+    total: event.total,
+    values: { ...doing.values, ...event.values }
+  })
+}
