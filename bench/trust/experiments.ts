@@ -4,9 +4,12 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isTampered, type Command, type Peer, type Place, tamper } from "./peers.ts"
 
-/** What a tool did in an experiment: `right`, `wrong` where what it serves is not the result of what lies there, or `again` (needless work). */
+/**
+ * What a tool did in an experiment: `right`; `wrong` where what it serves is not the result of what lies there; `again` where it does needless
+ * work, `locked` where it does nothing until somebody unlocks it, `silent` where it replaces a result by another and does not say so.
+ */
 export interface Verdict {
-  readonly how: "right" | "wrong" | "again"
+  readonly how: "right" | "wrong" | "again" | "locked" | "silent"
   readonly what: string
 }
 
@@ -232,7 +235,7 @@ export const orphaned: Experiment<Peer> = async (peer, base) => {
   const again = trial.start()
   const refused = await Promise.race([again.ended, trial.reached(2, "end").then(() => undefined)])
   trial.go(1, "write", "end")
-  if (refused !== undefined) return { how: "again", what: "does not run again: it is locked until somebody unlocks it" }
+  if (refused !== undefined) return { how: "locked", what: "does not run again until somebody unlocks it" }
   while (commandOf(orphan) !== "") await sleep(5)
   trial.go(2, "end")
   await again.ended
@@ -251,5 +254,7 @@ export const unsteady: Experiment<Peer> = async (peer, base) => {
   const isTold = /differ|drift|non-?determin/iu.test(said)
   if (trial.output("first") === first) return { how: "right", what: "" }
   const flips = trial.output("second") === second ? "" : ", what follows flips"
-  return { how: isTold ? "right" : "wrong", what: `the second result replaces the first${flips}, and nothing is said` }
+  return isTold
+    ? { how: "right", what: "the second result replaces the first, and it is told" }
+    : { how: "silent", what: `the second result replaces the first${flips}` }
 }

@@ -22,7 +22,7 @@ type Name = keyof typeof experiments
 
 const onPeer = { ...onPeers, tampered: onPeers.tamperedWith } satisfies Record<Name, unknown>
 
-const words = { right: "right", wrong: "WRONG", again: "needless" } as const
+const words = { right: "right", wrong: "WRONG", again: "needless work", locked: "locked", silent: "unsaid" } as const
 
 /** An experiment that does not come to its end is told as such; the others go on. */
 const settled = async (

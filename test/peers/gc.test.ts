@@ -1,11 +1,13 @@
 import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { faulty } from "./support/faulty.ts"
-import type { Place } from "./support/hone.ts"
-import { makePlace } from "./support/hone.ts"
-import { signal, start, stoppedIn, until } from "./support/processes.ts"
-import { filesIn, flipped, forge, overwrite, recordOf, recordsIn } from "./support/store.ts"
+import { faulty } from "../support/faulty.ts"
+import type { Place } from "../support/hone.ts"
+import { makePlace } from "../support/hone.ts"
+import { signal, start, stoppedIn, until } from "../support/processes.ts"
+import { filesIn, flipped, forge, overwrite, recordOf, recordsIn } from "../support/store.ts"
+
+// One test for each fault that was seen in other tools, named after it: here gc, with what holds it back.
 
 const pipeline = `name: small
 steps:
@@ -30,8 +32,8 @@ const forgetAll = () => {
   rmSync(join(place.folder, ".hone/last"), { recursive: true })
 }
 
-describe("gc", () => {
-  it("frees what no file used in its last run, and nothing else", async () => {
+describe("Nx #35483, DVC #1511, #4634", () => {
+  it("the cache grows without bound, gc frightens: it says what can go, and frees what no file used in its last run, and nothing else", async () => {
     await place.run("small.yaml", "--set", "parts.test=0.25")
     const unused = recordOf(place, "split")
     await place.run("small.yaml")
