@@ -85,6 +85,15 @@ const feedsOf = async ({ batch, case: { model } }: OpenRequest, file: Safetensor
   return { ...feeds, pixel_values: { data: await file.read(name), shape: file.tensors.get(name)!.shape } }
 }
 
+/** Feeds of a prediction: without labels, but for a decoder, which reads them one place later. */
+const predicted = ({ batch, case: { model } }: OpenRequest, { labels: _, ...feeds }: Feeds): Feeds => {
+  if (model !== "t5-small") return feeds
+  const { data, shape } = batch.labels
+  const [, length] = shape as readonly [number, number]
+  const shifted = Int32Array.from(data, (_token, at) => (at % length === 0 ? 0 : data[at - 1]!))
+  return { ...feeds, decoder_input_ids: { data: shifted, shape } }
+}
+
 /** What the sum of losses is divided by. */
 const countOf = ({ batch: { labels }, case: { length, model } }: OpenRequest): number =>
   isCausal(model)
@@ -110,7 +119,7 @@ const openTraining = async (request: OpenRequest, program: TrainingProgram): Pro
   const session = await (await opener(request))(program, file)
   await session.run("init_optimizer", {})
   const feeds = await feedsOf(request, file)
-  const { labels: _, ...inputs } = feeds
+  const inputs = predicted(request, feeds)
   const count = countOf(request)
   const { case: wanted } = request
   let optimizerStep = 0
