@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Place } from "./support/hone.ts"
@@ -68,6 +69,23 @@ describe("a sweep", () => {
     expect([none.code, JSON.parse(none.stdout).ended]).toEqual([1, "the budget's wall_time is used up"])
     place.write("budget.yaml", over(""))
     expect((await swept(place, "budget.yaml")).trials.map(({ state }) => state)).toEqual(Array(4).fill("complete"))
+  })
+
+  it("of pipelines/ runs, on few rows", async () => {
+    for (const name of ["sentiment.yaml", "sentiment-sweep.yaml"])
+      place.write(`pipelines/${name}`, readFileSync(new URL(`../pipelines/${name}`, import.meta.url), "utf8"))
+    const sets = ["reviews.sample=90", "params.max_length=24"].flatMap((set) => ["--set", set])
+    const { code, stdout } = await place.hone(
+      "sweep",
+      "run",
+      "pipelines/sentiment-sweep.yaml",
+      "--trials",
+      "4",
+      ...sets
+    )
+    expect(code).toBe(0)
+    expect(stdout).toContain("partial(last_blocks: 2)")
+    expect(stdout).toContain("on the test rows, which only these two have seen (after, before)")
   })
 
   it("killed twenty times at random, ends with the table of an undisturbed one", async () => {

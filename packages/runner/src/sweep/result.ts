@@ -205,18 +205,16 @@ const warningsOf = (
   { best, test, trials: told }: SweepJson
 ): ReadonlyArray<string> => {
   const complete = told.filter(({ state }) => state === "complete")
+  const tried = complete.length + told.filter(({ state }) => state === "stopped").length
   const winner = told.find(({ id }) => id === best)
   const failed = trials.filter(({ state }) => state === "failed").length
   const like = test?.metric ?? null
   const onTest = like === null ? "" : `; on the test rows its ${like} is ${short(test!.best[like]!)}`
   return [
-    ...(winner === undefined || complete.length < 2
+    ...(winner === undefined || tried < 2
       ? []
       : [
-          `${short(winner.objective!)} is the best of ${complete.length} on the rows that chose it, and so more than it would be on others${onTest}`.replace(
-            "more",
-            sweep.objective.goal === "maximize" ? "more" : "less"
-          )
+          `${short(winner.objective!)} is the best of ${tried} on the rows that chose it, and so ${sweep.objective.goal === "maximize" ? "more" : "less"} than it would be on others${onTest}`
         ]),
     ...closeLine(sweep, complete),
     ...(testFailure === undefined
