@@ -80,8 +80,10 @@ const ranking = (values: Float64Array): ((counts: Float64Array) => Float64Array)
       const value = values[order[from]!]!
       let own = 0
       let to = from
-      for (; to < order.length && values[order[to]!] === value; to++) own += counts[order[to]!]!
-      for (let at = from; at < to; at++) ranks[order[at]!] = below + (own + 1) / 2
+      // NaN, which a broken model predicts, has no rank, and is not even equal to itself.
+      do own += counts[order[to]!]!
+      while (++to < order.length && values[order[to]!] === value)
+      for (let at = from; at < to; at++) ranks[order[at]!] = Number.isNaN(value) ? NaN : below + (own + 1) / 2
       below += own
       from = to
     }

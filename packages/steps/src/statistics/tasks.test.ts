@@ -83,6 +83,12 @@ it("a row that stands twice counts in rankings as two rows of its score", () => 
     expect(measure(rankingOf(truth, scores), counts)).toBeCloseTo(measure(repeated), 12)
 })
 
+it("a model that predicts NaN has NaN for its metrics", () => {
+  const broken = { truth: Float64Array.of(1, 2, 3), predicted: Float64Array.of(NaN, NaN, 2) }
+  for (const measure of [meanAbsoluteError, rootMeanSquaredError, determination, pearson, spearman])
+    expect(measure(broken)()).toBeNaN()
+})
+
 it("metrics of chosen rows count repeated rows as often as they stand", () => {
   const { predicted, truth } = golden.regression
   const measured = { truth: Float64Array.from(truth), predicted: Float64Array.from(predicted) }
