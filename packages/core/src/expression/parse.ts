@@ -30,6 +30,9 @@ const comparisons: ReadonlyArray<string> = ["==", "!=", "<", "<=", ">", ">="]
 /** Parentheses within parentheses that an expression may have: more would exhaust the stack. */
 const DEEPEST = 200
 
+/** Operators that an expression may have: what reads and computes it goes down a chain of them call by call, too. */
+const MOST_OPERATORS = 1000
+
 /**
  * Reads an expression: `or` binds least, then `and`, `not`, comparisons and `in [...]`, `+ -`, `* / %`, a minus. Throws ExpressionError.
  */
@@ -41,6 +44,7 @@ class Parser {
   readonly #language: Language
   #at = 0
   #depth = 0
+  #operators = 0
 
   constructor(tokens: ReadonlyArray<Token>, language: Language) {
     this.#tokens = tokens
@@ -62,6 +66,17 @@ class Parser {
     return (kind === "name" || kind === "symbol") && values.includes(value) ? this.#tokens[this.#at++]! : undefined
   }
 
+  #operator(...values: ReadonlyArray<string>): Token | undefined {
+    const token = this.#takes(...values)
+    if (token !== undefined && ++this.#operators > MOST_OPERATORS)
+      throw new ExpressionError(
+        `the expression has more than ${MOST_OPERATORS} operators`,
+        token.column,
+        `compare with many values at once: ${this.#language.noun} in [...]`
+      )
+    return token
+  }
+
   #expect(value: string): void {
     if (this.#takes(value) === undefined) throw this.#unexpected(`\`${value}\``)
   }
@@ -74,14 +89,14 @@ class Parser {
 
   #or(): Expression {
     let left = this.#and()
-    for (let token = this.#takes("or"); token !== undefined; token = this.#takes("or"))
+    for (let token = this.#operator("or"); token !== undefined; token = this.#operator("or"))
       left = { kind: "or", column: token.column, left, right: this.#and() }
     return left
   }
 
   #and(): Expression {
     let left = this.#not()
-    for (let token = this.#takes("and"); token !== undefined; token = this.#takes("and"))
+    for (let token = this.#operator("and"); token !== undefined; token = this.#operator("and"))
       left = { kind: "and", column: token.column, left, right: this.#not() }
     return left
   }
@@ -123,7 +138,7 @@ class Parser {
 
   #sum(): Expression {
     let left = this.#product()
-    for (let token = this.#takes("+", "-"); token !== undefined; token = this.#takes("+", "-"))
+    for (let token = this.#operator("+", "-"); token !== undefined; token = this.#operator("+", "-"))
       left = {
         kind: "arithmetic",
         operator: token.value as Arithmetic,
@@ -136,7 +151,7 @@ class Parser {
 
   #product(): Expression {
     let left = this.#unary()
-    for (let token = this.#takes("*", "/", "%"); token !== undefined; token = this.#takes("*", "/", "%"))
+    for (let token = this.#operator("*", "/", "%"); token !== undefined; token = this.#operator("*", "/", "%"))
       left = {
         kind: "arithmetic",
         operator: token.value as Arithmetic,

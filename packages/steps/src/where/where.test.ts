@@ -54,6 +54,9 @@ describe("where", () => {
   it("takes any column where the columns are not known, and refuses an expression nested without end", () => {
     expect(whereFault("whatever > 3", undefined)).toBeUndefined()
     expect(whereFault(`${"(".repeat(100_000)}1`, undefined)!.message).toContain("nested too deeply")
+    const terms = (count: number) => Array(count).fill("a == 1").join(" or ")
+    expect(whereFault(terms(1000), undefined)).toBeUndefined()
+    expect(whereFault(terms(10_000), undefined)!.message).toContain("more than 1000 operators")
     expect(columnsOf("a > 1 and not length(b) in [c, 1] or a == 2".replace("c, ", ""))).toEqual(["a", "b"])
   })
 })
