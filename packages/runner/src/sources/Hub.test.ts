@@ -68,6 +68,10 @@ describe("rows from hf:", () => {
     expect(await problem(rowsAt("hf:org/name@v2"))).toMatch(/2 files of data\nwrite one of: data\/a.csv, data\/b.csv/)
     expect(await problem(rowsAt("hf:org/name@v2/x*"))).toMatch(/no file of the repository matches/)
     expect(await problem(rowsAt("hf:org/name@v2/../x"))).toMatch(/leads out/)
+    for (const out of ["hf:../name/x.csv", "hf:org/../x.csv", "hf:org/name@../x.csv"])
+      expect(await problem(rowsAt(out))).toMatch(/names nothing on a hub/)
+    repositories["datasets/org/odd"] = { files: { "../../../out.csv": rows } }
+    expect(await problem(rowsAt("hf:org/odd/**/*.csv"))).toMatch(/names that no repository has/)
     expect(await problem(rowsAt("hf:org/name@v2/data/c.csv"))).toMatch(
       /no file data\/c.csv .*\ndid you mean `data\/a.csv`/
     )

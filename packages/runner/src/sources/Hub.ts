@@ -4,7 +4,8 @@ import { FetchProblem, type Fetching } from "./Download.ts"
 import { modelFiles, onlyDataFile, SHARD_INDEX, shardsOf } from "./HubFiles.ts"
 import { HubRepository, type HubSpec } from "./HubRepository.ts"
 
-const pattern = /^hf:(?<name>[\w.-]+\/[\w.-]+)(?:@(?<revision>[^/]+))?(?:\/(?<path>.+))?$/u
+// None of them is `..`: they are folders of the cache.
+const pattern = /^hf:(?<name>\w[\w.-]*\/\w[\w.-]*)(?:@(?<revision>[^/.][^/]*))?(?:\/(?<path>.+))?$/u
 const isGlob = (path: string): boolean => /[*?[{]/u.test(path)
 
 const parse = (spec: string, otherwise: string): HubSpec => {

@@ -66,6 +66,7 @@ export class HubRepository {
       readonly siblings: ReadonlyArray<{ readonly rfilename: string }>
     }
     const names = found.siblings.map(({ rfilename }) => rfilename).sort()
+    if (!isCommit(found.sha) || names.some((name) => name.split("/").includes(".."))) throw this.#noHub(url)
     this.#pin(found.sha)
     mkdirSync(this.#cache, { recursive: true })
     writeFileSync(join(this.#cache, `${found.sha}.json`), JSON.stringify(names))
@@ -105,12 +106,16 @@ export class HubRepository {
     const etag = (headers.get("x-linked-etag") ?? headers.get("etag") ?? "").replaceAll('"', "")
     const kind = /^[0-9a-f]{64}$/u.test(etag) ? "sha256" : /^[0-9a-f]{40}$/u.test(etag) ? "git-blob" : undefined
     const commit = headers.get("x-repo-commit")
-    if (commit === null)
-      throw new FetchProblem(
-        `\`${this.#of.spec}\`: ${url} answers without a commit, so it is no hub`,
-        "look at HF_ENDPOINT, and whether something stands between here and the hub"
-      )
+    if (commit === null || !isCommit(commit)) throw this.#noHub(url)
     return { commit, check: kind === undefined ? undefined : { kind, digest: etag } }
+  }
+
+  /** Commits and names of files become paths in the cache: only what a hub can mean by them is taken. */
+  #noHub(url: string): FetchProblem {
+    return new FetchProblem(
+      `\`${this.#of.spec}\`: ${url} answers without a commit, or with names that no repository has, so it is no hub`,
+      "look at HF_ENDPOINT, and whether something stands between here and the hub"
+    )
   }
 
   /** @param path the file that is asked for, where it is one */

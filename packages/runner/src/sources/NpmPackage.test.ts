@@ -83,5 +83,7 @@ it("what cannot be had says why: not there, no such version, no exact version, n
   expect(await problem("npm:letters@^1.2/data")).toMatch(/`\^1.2` is no exact version\nwrite one such as @1.2.3/)
   expect(await problem("npm:numerals/data")).toMatch(/`numerals` is not installed\n.*npm:numerals@1.2.3/)
   expect(await problem("npm:letters@1.2.3/dta")).toMatch(/has no `dta`/)
+  expect(await problem("npm:../made/package/data/rows.csv")).toMatch(/names no package/)
+  expect(await problem("npm:@x/../made@1.2.3/package")).toMatch(/names no package/)
   expect(await problem("npm:letters@1.2.3/../../x")).toMatch(/leads out of the package/)
 })

@@ -13,7 +13,7 @@ export interface NpmSpec {
   readonly path: string
 }
 
-const pattern = /^npm:(?<name>(?:@[\w.~-]+\/)?[\w.~][\w.~-]*)(?:@(?<version>[^/]*))?(?:\/(?<path>.*))?$/u
+const pattern = /^npm:(?<name>(?:@[\w~][\w.~-]*\/)?[\w~][\w.~-]*)(?:@(?<version>[^/]*))?(?:\/(?<path>.*))?$/u
 const exact = /^\d+\.\d+\.\d+(?:-[\w.-]+)?(?:\+[\w.-]+)?$/u
 
 /** Fails by FetchProblem where the text names no package, or a range of versions. */
