@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -108,6 +108,22 @@ it("nor in a fault of the source, nor in the failure of a step", async () => {
   const gone = await place.hone("run", "x.yaml")
   expect(gone.code).toBe(2)
   expectHidden(everythingKept(), shut.stderr, shut.stdout, failed.stderr, failed.stdout, gone.stderr, gone.stdout)
+})
+
+it("nor in what a rerun says that fails", async () => {
+  place.env["PLACE"] = place.folder // so that paths of the store hold it
+  place.write("r.csv", csv)
+  place.write("x.yaml", pipeline('"${env.PLACE}/r.csv"'))
+  await place.run("x.yaml")
+  for (const blob of readdirSync(join(place.folder, ".hone/cas"), { recursive: true, encoding: "utf8" })) {
+    const path = join(place.folder, ".hone/cas", blob)
+    if (!statSync(path).isFile()) continue
+    chmodSync(path, 0o644)
+    writeFileSync(path, Buffer.alloc(statSync(path).size))
+  }
+  const { code, stderr, stdout } = await place.hone("rerun", "x.yaml", "--check", "100%")
+  expect([code, stderr.includes("${env.PLACE}/.hone")]).toEqual([1, true])
+  expect(stderr + stdout).not.toContain(place.folder)
 })
 
 it("a secret that would change a result is a fault where it is taken, and so is one that is not declared as what it sounds", async () => {

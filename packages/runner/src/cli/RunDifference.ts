@@ -47,7 +47,8 @@ export const differenceOfRuns = (
     if (one.key === other.key && (one.key !== null || one.outcome === other.outcome)) return []
     const [first, second] = [one, other].map(({ key }) => (key === null ? undefined : recordOf(key)))
     const both = first !== undefined && second !== undefined
-    const slash = id.indexOf("/")
+    // A step of a matrix over paths has slashes in its name; a stage has none.
+    const slash = id.lastIndexOf("/")
     return [
       {
         step: id.slice(0, slash),

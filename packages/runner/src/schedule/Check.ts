@@ -15,7 +15,7 @@ import { blobPath } from "../store/Folder.ts"
 import { Workers } from "../worker/Workers.ts"
 import type { Difference } from "./Drift.ts"
 import { differenceOf } from "./Drift.ts"
-import { requestFor } from "./StageRun.ts"
+import { cleaned, requestFor } from "./StageRun.ts"
 
 /** A stage made again, held against its record. */
 export interface Audit {
@@ -67,7 +67,9 @@ export const audit = Effect.fn("audit")(function* (
       Effect.gen(function* () {
         const asked = requestFor({ folder, prepared }, step, stage, record.preimage, inputs, attempt)
         // A checkpoint would give back what was computed then, which is what is to be checked.
-        const done = yield* workers.run({ ...asked, checkpoints: null, engine }, { progress: () => {}, log: () => {} })
+        const done = yield* workers
+          .run({ ...asked, checkpoints: null, engine }, { progress: () => {}, log: () => {} })
+          .pipe(Effect.mapError((failure) => cleaned({ prepared }, failure)))
         const at = { step: step.name, stage: stage.name }
         const difference = yield* Effect.promise(() =>
           differenceOf(record.outputs, done.outputs, {

@@ -142,8 +142,9 @@ const keyedBy = Effect.fnUntraced(function* (
   })
 })
 
-/** How the files of a stage's profile begin. */
-export const profileName = (folder: string, step: string, stage: string): string => join(folder, `${step}.${stage}`)
+/** How the files of a stage's profile begin. A step of a matrix over paths has slashes in its name. */
+export const profileName = (folder: string, step: string, stage: string): string =>
+  join(folder, `${step}.${stage}`.replaceAll("/", "_"))
 
 /** The engine with its operations timed. TensorFlow tells that through its C API alone: the same library and the same numbers. */
 const profiling = (engine: EngineChoice, folder: string, step: string, stage: string): EngineChoice => ({
@@ -151,6 +152,18 @@ const profiling = (engine: EngineChoice, folder: string, step: string, stage: st
   engine: engine.engine === "session" ? "capi" : engine.engine,
   profile: profileName(folder, step, stage)
 })
+
+/** What a library or the system says may repeat what the pipeline keeps secret. */
+const cleaner =
+  ({ prepared }: Pick<Schedule, "prepared">) =>
+  <A>(said: A): A =>
+    conceal(said, prepared.pipeline.secrets, process.env)
+
+/** A failure as it may be told. */
+export const cleaned = (
+  schedule: Pick<Schedule, "prepared">,
+  { blob, code, hint, message, row_ids, stack }: StageFailed
+): StageFailed => new StageFailed(cleaner(schedule)({ blob, code, hint, message, row_ids, stack }))
 
 /** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
 const attemptStage = Effect.fnUntraced(function* (
@@ -163,9 +176,8 @@ const attemptStage = Effect.fnUntraced(function* (
 ) {
   const workers = yield* Workers
   const engine = yield* Engine
-  const { folder, listener, prepared } = schedule
-  // What a library or the system says may repeat what the pipeline keeps secret.
-  const clean = <A>(said: A): A => conceal(said, prepared.pipeline.secrets, process.env)
+  const { folder, listener } = schedule
+  const clean = cleaner(schedule)
   const at = { step: step.name, stage: stage.name }
   return yield* Effect.acquireUseRelease(
     storing(() => openAttempt(folder)),
@@ -181,11 +193,7 @@ const attemptStage = Effect.fnUntraced(function* (
           listener.emit({ event: "progress", ...at, done, total: total ?? null, unit, values: values ?? {} }),
         log: (line) => listener.emit({ event: "log", ...at, line: clean(line) })
       })
-      const done = yield* Effect.mapError(
-        spoken,
-        ({ blob, code, hint, message, row_ids, stack }) =>
-          new StageFailed(clean({ blob, code, hint, message, row_ids, stack }))
-      )
+      const done = yield* Effect.mapError(spoken, (failure) => cleaned(schedule, failure))
       const finished = yield* now
       const warnings = clean(done.warnings)
       const record: ActionRecord = {
