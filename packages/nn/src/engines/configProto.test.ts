@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import { Builder } from "../graph/Builder.ts"
 import { Graph } from "../graph/Graph.ts"
 import { nativeEngines, openForTest } from "../testing/engines.ts"
@@ -6,6 +6,8 @@ import { finishProgram } from "../train/variables.ts"
 import { configProto, gpuEnvironment } from "./configProto.ts"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+
+afterEach(() => vi.unstubAllEnvs())
 
 describe("ConfigProto", () => {
   it("says threads alone where no GPU options are given", () => {
@@ -32,6 +34,7 @@ describe.skipIf(nativeEngines.length === 0)("GPU options", () => {
   const gpu = { memory_fraction: 0.45, allow_growth: true, visible_devices: "0", tf32: false }
 
   it("are parsed by TensorFlow, and change nothing where there is no GPU", async () => {
+    vi.stubEnv("NVIDIA_TF32_OVERRIDE", "1")
     const graph = new Graph()
     const g = new Builder(graph, "twice")
     const x = g.feed("x", "float32", [])

@@ -43,6 +43,8 @@ export async function loadTensorflow(
   process.env["TF_NUM_INTRAOP_THREADS"] ??= count
   process.env["TF_NUM_INTEROP_THREADS"] ??= count
   for (const [name, value] of Object.entries(gpuEnvironment(gpu ?? {}, engine === "capi"))) process.env[name] ??= value
+  // Not what the user has set otherwise: results are kept under a key that says so.
+  if (gpu?.tf32 === false) process.env["NVIDIA_TF32_OVERRIDE"] = "0"
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"
   const { default: koffi } = await import("koffi")
   try {
