@@ -60,7 +60,6 @@ const ingestTask = async (context: StageContext, params: TaskParams): Promise<St
 
 const fail = (code: string, message: string, hint: string) => new StageError({ code, message, hint })
 
-/** Everything that keeps rows from being made, before one is written. */
 /** The first, how many more, and one of those that has another fault. */
 const toldBad = ({ count, first, other }: BadRows): string => {
   const more = count === 1 ? "" : `${count - 1} more ${count === 2 ? "row" : "rows"} with a fault`
@@ -68,6 +67,7 @@ const toldBad = ({ count, first, other }: BadRows): string => {
   return `${first.place}: ${first.fault}${more === "" ? "" : ` (and ${more}${unlike})`}`
 }
 
+/** Everything that keeps rows from being made, before one is written. */
 const refuse = (census: Census, params: TaskParams, sources: ReadonlyArray<InputSource>): void => {
   const { absent, bad, columns, counts, firstConflict, firstEmpty } = census
   const spec = sources.length === 1 ? sources[0]!.spec : `${sources[0]!.spec} and ${sources.length - 1} more`
