@@ -39,7 +39,7 @@ const parseOverride = (text: string): Override | { readonly text: string; readon
 }
 
 /** A copy of `root` with `value` at `path`; maps on the way are made where there are none. */
-const setAt = (root: Json | undefined, path: Path, value: Json): Json => {
+export const setAt = (root: Json | undefined, path: Path, value: Json): Json => {
   const [key, ...rest] = path
   if (key === undefined) return value
   const object = isRecord(root) ? root : {}

@@ -1,6 +1,7 @@
 import { parse } from "yaml"
 import type { Path, PipelineDocument, Place } from "../file/Document.ts"
 import { startsWith } from "../file/FaultList.ts"
+import { setAt } from "../file/Overrides.ts"
 import { isRecord } from "../file/SchemaFaults.ts"
 import type { Json } from "../Json.ts"
 
@@ -46,12 +47,6 @@ const domainOf = (kind: (typeof kinds)[number], inner: string): Json => {
   }
   if (!Array.isArray(list) || kind === "choice" || kind === "log" || list.length < 3) return { [kind]: list }
   return { [kind]: list.slice(0, 2), step: list[2] as Json }
-}
-
-const setAt = (root: Json | undefined, [key, ...rest]: Path, value: Json): Json => {
-  if (key === undefined) return value
-  const object = isRecord(root) ? root : {}
-  return { ...object, [key]: setAt(Object.hasOwn(object, String(key)) ? object[String(key)] : undefined, rest, value) }
 }
 
 /** @param at where the block stands in its document: `["sweep"]`, or the top */
