@@ -27,7 +27,7 @@ export const sentenceRows = (
     readonly config: BertConfig
     readonly vocabulary: MaskVocabulary
     readonly document: string | undefined
-    /** The most tokens of a row, as tokenize cut them. */
+    /** The most tokens of a pair. */
     readonly max_length: number
   }
 ): Effect.Effect<{ readonly rows: UnmaskedRows; readonly leftOut: number }, StageError> => {

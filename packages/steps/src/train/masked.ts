@@ -105,7 +105,7 @@ const readMaskable = (
   tokenizer: string | null
 ) =>
   Effect.fnUntraced(function* (port: "train" | "validation"): Effect.fn.Return<Maskable, StageError> {
-    const { document, next_sentence } = context.params as TrainParams
+    const { document, next_sentence, pair_length } = context.params as TrainParams
     const input = context.inputs[port]!
     const tokens = yield* readTokens(port, input, { config, tokenizer })
     if (!next_sentence) {
@@ -114,8 +114,8 @@ const readMaskable = (
       const warnings = leftOut === 0 ? [] : [`${leftOut} rows have no token that could be masked: left out`]
       return { rows, warnings }
     }
-    const positions = config.max_position_embeddings
-    const max_length = Math.min(positions, Number(input.facts["max_length"] ?? positions))
+    // Not what tokenize was told, which is in no key: rows that it did not cut are the same whatever it was.
+    const max_length = Math.min(config.max_position_embeddings, pair_length)
     const { leftOut, rows } = yield* sentenceRows(port, tokens, { config, vocabulary, document, max_length })
     const what = document === undefined ? "rows have one sentence alone" : "documents have one row alone"
     return { rows, warnings: leftOut === 0 ? [] : [`${leftOut} ${what}: left out`] }

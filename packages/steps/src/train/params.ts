@@ -45,6 +45,12 @@ export const TrainParams = Schema.Struct({
     default: false,
     source: "Devlin et al. 2019, section 3.1; off, since Liu et al. 2019 (RoBERTa) found nothing lost without it"
   }),
+  pair_length: semantic(Schema.Int.check(Schema.isGreaterThan(4)), {
+    description:
+      "Under next_sentence, the most tokens that the two texts have together, special ones included; never more than the model has positions. Segments are put together until they fill it.",
+    default: 128,
+    source: "Devlin et al. 2019, appendix A.2: 128 for nine in ten of the steps"
+  }),
   document: semantic(Schema.NonEmptyString, {
     description:
       "Under next_sentence, the column by which rows are of one document: rows in turn with one value in it are its segments, in the order in which they stand. Left out: each row is a document, and its sentences (up to . ! ?) are the segments.",

@@ -248,3 +248,16 @@ it("what next_sentence asks for is told before the run", () => {
     [["with", "next_sentence"]]
   )
 })
+
+it.effect("pairs hang on pair_length, which is in the key, and not on how long tokenize would have let rows be", () =>
+  Effect.gen(function* () {
+    const [rows, held] = [tokensArtifact(bench, tinyDocuments(24)), tokensArtifact(bench, tinyDocuments(16))]
+    const base = tinyModel(bench)
+    const given = (max_length: number): InputArtifact => ({ ...rows, facts: { ...rows.facts, max_length } })
+    const contentOf = (input: InputArtifact, pair_length: number) =>
+      Effect.map(preTrain(input, held, { epochs: 1, pair_length }, base), ({ outputs }) => outputs["model"]!.content)
+    const plain = yield* contentOf(given(7), 16)
+    assert.strictEqual(yield* contentOf(given(16), 16), plain)
+    assert.notStrictEqual(yield* contentOf(given(16), 7), plain)
+  })
+)
