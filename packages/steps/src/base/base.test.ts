@@ -93,6 +93,24 @@ it.effect("the tokenizer artifact holds the files as they are, and the model's o
   })
 )
 
+it.effect.skipIf(!existsSync(tiny))("equal tokenizer files of models with other limits are not one tokenizer", () =>
+  Effect.gen(function* () {
+    const folder = tinyFolder("limits")
+    const long = yield* runBase(folder)
+    const again = yield* runBase(folder)
+    assert.strictEqual(again.outputs["tokenizer"]!.content, long.outputs["tokenizer"]!.content)
+    // `tokenize` cuts by the limit where it is given no max_length, and is keyed by this content.
+    writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify({ model_max_length: 8 }))
+    const files = yield* runBase(folder)
+    const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, unknown>
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, pad_token_id: 1 }))
+    const padded = yield* runBase(folder)
+    const contents = [long, files, padded].map(({ outputs }) => outputs["tokenizer"]!.content)
+    assert.strictEqual(new Set(contents).size, 3)
+    assert.strictEqual(padded.reported["tokenizer"]!.facts["model_max_length"], 8)
+  })
+)
+
 it.effect.skipIf(!existsSync(tiny))("a checkpoint with a classifier keeps its head and label names", () =>
   Effect.gen(function* () {
     const folder = tinyFolder("with-head")

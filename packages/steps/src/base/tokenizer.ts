@@ -112,16 +112,12 @@ export const writeTokenizer = Effect.fnUntraced(function* (
       hint: "take the tokenizer that belongs to these weights"
     })
   }
-  return writeTable(
-    folder,
-    "tokenizer.arrow",
-    { file: utf8([...files.keys()]), bytes: binary([...files.values()]) },
-    {
-      facts: {
-        vocabulary_size,
-        pad_token_id: config.pad_token_id,
-        model_max_length: maximalLength(config, parse(files.get("tokenizer_config.json")))
-      }
-    }
-  )
+  const facts = {
+    vocabulary_size,
+    pad_token_id: config.pad_token_id,
+    model_max_length: maximalLength(config, parse(files.get("tokenizer_config.json")))
+  }
+  // Content, too: the limit is the model's as much as the files', and `tokenize` cuts rows by it where `max_length` is left out.
+  const columns = { file: utf8([...files.keys()]), bytes: binary([...files.values()]) }
+  return writeTable(folder, "tokenizer.arrow", columns, { facts, contentMetadata: facts })
 })
