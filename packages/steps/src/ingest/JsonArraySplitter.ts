@@ -24,6 +24,13 @@ export class JsonArraySplitter {
   #line = 1
   #ended = false
 
+  readonly #columns: ReadonlyArray<string> | undefined
+
+  /** `columns` are those that are read; undefined: any may be. */
+  constructor(columns?: ReadonlyArray<string>) {
+    this.#columns = columns
+  }
+
   /** Whether the structure is at fault, so that nothing after it can be read. */
   broken = false
 
@@ -36,7 +43,7 @@ export class JsonArraySplitter {
     const rows: Array<SourceRow> = []
     let from = 0
     const close = (end: number) => {
-      if (this.#open) rows.push(parseRow(this.#pending + text.slice(from, end), this.#openLine))
+      if (this.#open) rows.push(parseRow(this.#pending + text.slice(from, end), this.#openLine, this.#columns))
       this.#pending = ""
       this.#open = false
     }
@@ -125,42 +132,75 @@ export class JsonArraySplitter {
   }
 }
 
-/** One row from the text of a JSON value. */
-export const parseRow = (text: string, line: number): SourceRow => {
+/** One row from the text of a JSON value. `columns` are those that are read: what JSON changes in others counts for nothing. */
+export const parseRow = (text: string, line: number, columns?: ReadonlyArray<string>): SourceRow => {
   try {
-    const value = suspicious.test(text) ? parseExactly(text) : (JSON.parse(text) as unknown)
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return { line, values: value as Record<string, unknown> }
-    }
-    return { line, fault: "not a JSON object" }
+    const value = JSON.parse(text) as unknown
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return { line, fault: "not a JSON object" }
+    const fault = inexactness(text, value as Record<string, unknown>, columns)
+    return fault === undefined ? { line, values: value as Record<string, unknown> } : { line, fault }
   } catch (error) {
-    if (error instanceof Inexact) return { line, fault: error.message }
     const message = error instanceof RangeError ? "it is nested too deeply" : (error as Error).message
     return { line, fault: `not JSON: ${message}` }
   }
 }
 
-/** JSON that is read as something else than it says, without a word from `JSON.parse`. */
-class Inexact extends Error {}
+const half = "half of a surrogate pair is not text"
 
-/** Rows that may hold such, told cheaply: sixteen digits in a row, an exponent of three, an escaped surrogate. */
-const suspicious = /\d{16}|[eE]\+?\d{3}|\\u[dD][89a-fA-F]/u
+/** What `JSON.parse` read as something else than the text says, without a word. */
+const inexactness = (
+  text: string,
+  row: Readonly<Record<string, unknown>>,
+  columns: ReadonlyArray<string> | undefined
+): string | undefined => {
+  const keys = Object.keys(row)
+  for (const key of keys) if (!key.isWellFormed()) return half
+  for (const column of columns ?? keys) {
+    if (!mayBeInexact(row[column])) continue
+    // Only the text tells a whole number from another of the same value; reading it so takes several times as long.
+    const found = firstInexact((JSON.parse(text, marked) as Record<string, unknown>)[column])
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Told by values alone: a number from 2^53 on, or half a surrogate pair, however deep. */
+const mayBeInexact = (value: unknown): boolean => {
+  if (typeof value === "string") return !value.isWellFormed()
+  if (typeof value === "number") return Math.abs(value) > Number.MAX_SAFE_INTEGER
+  if (typeof value !== "object" || value === null) return false
+  if (Array.isArray(value)) return value.some(mayBeInexact)
+  return Object.entries(value).some(([key, inner]) => !key.isWellFormed() || mayBeInexact(inner))
+}
+
+/** Stands in the place of a value that is not what the text says. */
+class Inexact {
+  readonly fault: string
+
+  constructor(fault: string) {
+    this.fault = fault
+  }
+}
 
 const isWhole = /^-?\d+$/u
 
-const parseExactly = (text: string): unknown =>
-  JSON.parse(text, (key: string, value: unknown, context?: { readonly source?: string }) => {
-    const half = "half of a surrogate pair is not text"
-    if (!key.isWellFormed()) throw new Inexact(half)
-    if (typeof value === "string" && !value.isWellFormed()) throw new Inexact(`"${key}" is no text: ${half}`)
-    if (typeof value !== "number" || context?.source === undefined) return value
-    if (!Number.isFinite(value))
-      throw new Inexact(`"${key}" is a number too large to be read: ${shown(context.source)}`)
-    if (isWhole.test(context.source) && !Number.isSafeInteger(value))
-      throw new Inexact(
-        `"${key}" is an integer beyond 2^53, which loses digits: write ${shown(context.source)} in quotes`
-      )
-    return value
-  })
+const marked = (key: string, value: unknown, context?: { readonly source?: string }): unknown => {
+  if (!key.isWellFormed()) return new Inexact(half)
+  if (typeof value === "string" && !value.isWellFormed()) return new Inexact(`"${key}" is no text: ${half}`)
+  if (typeof value !== "number" || context?.source === undefined) return value
+  if (!Number.isFinite(value)) return new Inexact(`"${key}" is a number too large to be read: ${shown(context.source)}`)
+  if (!isWhole.test(context.source) || Number.isSafeInteger(value)) return value
+  return new Inexact(`"${key}" is an integer beyond 2^53, which loses digits: write ${shown(context.source)} in quotes`)
+}
+
+const firstInexact = (value: unknown): string | undefined => {
+  if (value instanceof Inexact) return value.fault
+  if (typeof value !== "object" || value === null) return undefined
+  for (const inner of Object.values(value)) {
+    const fault = firstInexact(inner)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
 
 const shown = (source: string): string => (source.length > 40 ? `${source.slice(0, 37)}...` : source)

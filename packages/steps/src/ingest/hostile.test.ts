@@ -81,6 +81,10 @@ const refused: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> 
     '{"text":"a","label":9007199254740993}',
     /^:1: "label" is an integer beyond 2\^53, which loses digits: write 9007199254740993 in quotes/u
   ],
+  "an integer beyond 2^53 within a list": [
+    '{"text":"a","label":["x",[9007199254740993]]}',
+    /^:1: "0" is an integer beyond 2\^53/u
+  ],
   "a number beyond all": ['{"text":"a","label":1e999}', /^:1: "label" is a number too large to be read: 1e999/u],
   "JSONL that was cut": [`${lines(3)}{"text":"b","la`, /^:4: not JSON: /u],
   "mixed types": [
@@ -142,6 +146,32 @@ for (const [name, [bytes, says]] of Object.entries(refused)) {
     })
   )
 }
+
+const tweet = String.raw`{"id":1234567890123456789,"text":"a","label":"x","user":{"ids":[9007199254740993,1e999]},"bio":"\ud800"}`
+
+for (const [format, text] of [
+  ["JSONL", `${tweet}\n`],
+  ["JSON", `[${tweet}]`]
+] as const)
+  it.effect(
+    `${format}: a number that JSON cannot hold counts in a column that is read, by whomever, and in no other`,
+    () =>
+      Effect.gen(function* () {
+        const name = `tweets in ${format}`
+        assert.strictEqual((yield* read(name, text)).counts["rows_out"], 1)
+        const readers = [
+          [{ columns: { text: "id", label: "label" } }, "id"],
+          [{ keep: ["id"] }, "id"],
+          [{ keep: ["user"] }, "0"],
+          [{ keep: ["bio"] }, "bio"],
+          [{ where: "id > 1" }, "id"]
+        ] as const
+        for (const [more, column] of readers) {
+          const { message } = (yield* Effect.flip(read(name, text, more))) as StageError
+          assert.include(message, `:1: "${column}" is `)
+        }
+      })
+  )
 
 it.effect("what is odd and right is read as it stands", () =>
   Effect.gen(function* () {

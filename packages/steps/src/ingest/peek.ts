@@ -137,7 +137,8 @@ const headRows = async ({ dialect, format, text }: FileHead): Promise<Sight["row
   }
   const utf8 = { ...dialect, encoding: "utf-8" as const }
   const found: Array<SourceRow> = []
-  const blocks = format === "text" ? readTextLines(chunks(), utf8, {}) : readRows(format as "jsonl", chunks(), utf8)
+  // Which columns a run will read is not known here: a row is not left out for what one of them holds.
+  const blocks = format === "text" ? readTextLines(chunks(), utf8, {}) : readRows(format as "jsonl", chunks(), utf8, [])
   for await (const rows of blocks) found.push(...rows)
   return found.slice(0, ROWS).flatMap(({ values }) => (values === undefined ? [] : [values]))
 }

@@ -23,15 +23,17 @@ export type TextFormat = Exclude<Format, "parquet" | "arrow" | "folder">
 
 /**
  * The rows of a file as its bytes come, as many at once as a chunk holds; no more than a chunk and a row are held. A row that
- * cannot be read is given as a fault and reading goes on where the format allows it. Failures of `chunks` pass through.
+ * cannot be read is given as a fault and reading goes on where the format allows it. Failures of `chunks` pass through. `columns` are
+ * those that are read: of the others, a value that JSON cannot hold is no fault. Undefined: any may be read.
  */
 export const readRows = (
   format: Exclude<TextFormat, "text">,
   chunks: AsyncIterable<Uint8Array>,
-  dialect: Dialect
+  dialect: Dialect,
+  columns?: ReadonlyArray<string>
 ): AsyncGenerator<ReadonlyArray<SourceRow>> => {
-  if (format === "jsonl") return readJsonLines(chunks, dialect)
-  if (format === "json") return readJsonArray(chunks, dialect)
+  if (format === "jsonl") return readLines(chunks, dialect, (text, line) => parseRow(text, line, columns))
+  if (format === "json") return readJsonArray(chunks, dialect, columns)
   return readSeparated(chunks, dialect)
 }
 
@@ -126,8 +128,6 @@ const readLines = (
   return faultOf(rows(), () => line + 1)
 }
 
-const readJsonLines = (chunks: AsyncIterable<Uint8Array>, dialect: Dialect) => readLines(chunks, dialect, parseRow)
-
 /** Plain text, a row a line, with the columns that all lines of a file share. */
 export const readTextLines = (
   chunks: AsyncIterable<Uint8Array>,
@@ -160,9 +160,10 @@ export const readWholeText = (
 
 const readJsonArray = (
   chunks: AsyncIterable<Uint8Array>,
-  dialect: Dialect
+  dialect: Dialect,
+  columns: ReadonlyArray<string> | undefined
 ): AsyncGenerator<ReadonlyArray<SourceRow>> => {
-  const splitter = new JsonArraySplitter()
+  const splitter = new JsonArraySplitter(columns)
   const rows = async function* (): AsyncGenerator<ReadonlyArray<SourceRow>> {
     for await (const text of decode(chunks, dialect)) {
       yield splitter.feed(text)

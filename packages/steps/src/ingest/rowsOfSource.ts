@@ -54,7 +54,7 @@ async function* rowsOfFile(
     if (isLabelled) yield* readWholeText(chunks, head.dialect, { label: topFolder(file.name), file: file.name })
     else if (head.format === "text")
       yield* readTextLines(chunks, head.dialect, { label: stem(file.name), file: file.name })
-    else yield* readRows(head.format as "jsonl", chunks, head.dialect)
+    else yield* readRows(head.format as "jsonl", chunks, head.dialect, columns)
   } catch (error) {
     if (!(error instanceof BadCompression)) throw error
     yield [{ line: 1, fault: error.message, isEnd: true }]
