@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from "node:fs"
+import { existsSync, readdirSync, rmSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "../support/faulty.ts"
@@ -92,6 +92,27 @@ describe("Nx #35483, DVC #1511, #4634", () => {
     await place.hone("gc", "--yes")
     expect(existsSync(path)).toBe(false)
     signal(stoppedIn(place), "SIGKILL")
+  })
+
+  it("leaves what a run of another machine uses, until a day after it was last heard of: its process may be gone with its container", async () => {
+    await place.run("small.yaml")
+    const { path, record } = recordOf(place, "split")
+    forgetAll()
+    const orphan = ".hone/cas/aa/" + "a".repeat(64)
+    place.write(orphan, "of an attempt that was never recorded")
+    const heard = (file: string, hoursAgo: number) => {
+      const then = new Date(Date.now() - hoursAgo * 3_600_000)
+      utimesSync(join(place.folder, file), then, then)
+    }
+    heard(orphan, 48)
+    const notes = ".hone/live/7@4f0c2a9d81be"
+    place.write(notes, `${record.key}\n`)
+    heard(notes, 23)
+    await place.hone("gc", "--yes")
+    expect([path, join(place.folder, orphan)].map(existsSync)).toEqual([true, true])
+    heard(notes, 25)
+    await place.hone("gc", "--yes")
+    expect([path, join(place.folder, orphan)].map(existsSync)).toEqual([false, false])
   })
 
   it("deletes nothing while a file that says what is in use is damaged", async () => {

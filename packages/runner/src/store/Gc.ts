@@ -43,7 +43,7 @@ const sum = (items: ReadonlyArray<{ readonly bytes: number }>) => items.reduce((
  */
 export const planGc = (folder: StoreFolder, now: number): GcPlan => {
   const last = keysInUse(folder)
-  const live = inUseNow(folder)
+  const live = inUseNow(folder, now)
   const pins = readPins(folder)
   const pinned = new Set(pins.flatMap(({ pin }) => pin?.keys ?? []))
   const isLeased = (key: string) => existsSync(join(folder.root, "leases", key))

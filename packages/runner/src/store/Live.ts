@@ -1,12 +1,27 @@
-import { appendFileSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import { isOfDead, ownerTag } from "./Alive.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
 
-const open = new Map<string, number>()
+/** Runs of this process that use a store, by its root, and the timer of their common notes. */
+const open = new Map<string, { runs: number; readonly beat: NodeJS.Timeout }>()
+
+const beatMillis = 60 * 1000
+// Of another machine nobody knows what lives there: a container's name never comes again. A day, so that a run still counts that was
+// stopped over a night, or whose machine slept or has another clock.
+const silentMillis = 24 * 3600 * 1000
 
 const own = (folder: StoreFolder) => join(folder.live, ownerTag)
+
+const beat = (folder: StoreFolder): void => {
+  try {
+    const now = new Date()
+    utimesSync(own(folder), now, now)
+  } catch {
+    // It has noted nothing yet.
+  }
+}
 
 /** Notes keys and blobs that this process uses, so that a `gc` beside it leaves them. Appended: a run notes thousands, one by one. */
 export const noteInUse = (folder: StoreFolder, names: ReadonlyArray<string>): void => {
@@ -18,13 +33,20 @@ export const noteInUse = (folder: StoreFolder, names: ReadonlyArray<string>): vo
   }
 }
 
-/** A run begins to use the store, or ends: the notes go with the last run of the process. */
-export const enter = (folder: StoreFolder): void => void open.set(folder.root, (open.get(folder.root) ?? 0) + 1)
+/** A run begins to use the store, or ends: notes are kept young until the last run of the process, and go with it. */
+export const enter = (folder: StoreFolder): void => {
+  const known = open.get(folder.root)
+  if (known !== undefined) known.runs += 1
+  else open.set(folder.root, { runs: 1, beat: setInterval(() => beat(folder), beatMillis).unref() })
+}
 
 export const leave = (folder: StoreFolder): void => {
-  const left = (open.get(folder.root) ?? 1) - 1
-  open.set(folder.root, left)
-  if (left > 0) return
+  const known = open.get(folder.root)
+  if (known === undefined) return
+  known.runs -= 1
+  if (known.runs > 0) return
+  clearInterval(known.beat)
+  open.delete(folder.root)
   try {
     rmSync(own(folder), { force: true })
   } catch {
@@ -32,11 +54,21 @@ export const leave = (folder: StoreFolder): void => {
   }
 }
 
-/** What runs that are under way use, here and on other machines; `isAny` while there is one. */
-export const inUseNow = (folder: StoreFolder): { readonly isAny: boolean; readonly names: ReadonlySet<string> } => {
+/** Whether notes are of a run that is under way as far as anybody can tell: its process is not known to be gone, and was heard of lately. */
+const isOfLiving = (folder: StoreFolder, name: string, now: number): boolean => {
+  if (isOfDead(name)) return false
+  const stat = statSync(join(folder.live, name), { throwIfNoEntry: false })
+  return stat !== undefined && now - stat.mtimeMs < silentMillis
+}
+
+/** What runs that are under way at `now` (ms since 1970) use, here and on other machines; `isAny` while there is one. */
+export const inUseNow = (
+  folder: StoreFolder,
+  now: number
+): { readonly isAny: boolean; readonly names: ReadonlySet<string> } => {
   let files: ReadonlyArray<string>
   try {
-    files = readdirSync(folder.live).filter((name) => !isOfDead(name))
+    files = readdirSync(folder.live).filter((name) => isOfLiving(folder, name, now))
   } catch {
     return { isAny: false, names: new Set() }
   }
