@@ -51,6 +51,20 @@ describe("where", () => {
     expect(fault.hint).toContain(hint)
   })
 
+  it("a fault of a long expression shows what is around its place, on one line, and marks it", () => {
+    const long = (wrong: string) => `${"score > 1 or\n".repeat(300)}${wrong}${" or score > 1".repeat(300)}`
+    for (const [expression, place] of [
+      [long("textt > 1"), 3901],
+      [`textt > 1 or ${long("score > 2")}`, 1],
+      [`${long("score > 2")} or textt > 1`, 7814]
+    ] as const) {
+      const [told, shown, mark] = whereFault(expression, columns)!.message.split("\n")
+      expect(told).toBe(`there is no column \`textt\`, at character ${place} of`)
+      expect(shown!.length).toBeLessThanOrEqual(2 + 3 + 120 + 3)
+      expect(shown!.slice(mark!.indexOf("^"))).toMatch(/^textt > 1/u)
+    }
+  })
+
   it("takes any column where the columns are not known, and refuses an expression nested without end", () => {
     expect(whereFault("whatever > 3", undefined)).toBeUndefined()
     expect(whereFault(`${"(".repeat(100_000)}1`, undefined)!.message).toContain("nested too deeply")
