@@ -41,6 +41,10 @@ it("plan foretells time and memory by the results made most like it, and explain
   expect(await said("explain", "small.yaml", "parts", "--set", "parts.test=0.4")).toMatch(
     /one edit away \(test: 0\.25 -> 0\.4\) is a result made (?:just now|a minute ago) in \d/u
   )
+  place.write("r.csv", rows(41))
+  expect(await said("explain", "small.yaml", "parts")).toMatch(
+    /nothing that is known yet parts it from a result made (?:just now|a minute ago) in \d/u
+  )
 })
 
 it("runs shows of two runs what they have otherwise, and nothing else", async () => {

@@ -5,7 +5,7 @@ import { decodeBlock, isRecord, vocabulary } from "../file/SchemaFaults.ts"
 import type { Json } from "../Json.ts"
 import { type Domain, sizeOf, valueAt } from "./Domain.ts"
 import { drawFor } from "./draw.ts"
-import { readExpression, typeOfParam } from "./expressions.ts"
+import { ParamMisfit, readExpression, typeOfParam } from "./expressions.ts"
 import { broken, resolve } from "./resolve.ts"
 import { dimensionsOf, isExpression, type Space, type SpaceParam } from "./Sweep.ts"
 import { DomainBlock } from "./SweepBlock.ts"
@@ -204,8 +204,9 @@ export const checkConstraints = (space: Space, faults: FaultList): void => {
     let fails: ReadonlyArray<number>
     try {
       fails = broken(space, resolve(space, point))
-    } catch {
-      continue // a tie without a value here
+    } catch (error) {
+      if (!(error instanceof ParamMisfit)) throw error
+      continue // an expression has no value here
     }
     if (fails.length === 0) return
     met.forEach((_, at) => void (fails.includes(at) || (met[at]! += 1)))

@@ -78,14 +78,15 @@ const ago = (finished_at: string, now: number): string => {
   return millis < 2 * day ? "yesterday" : `${Math.floor(millis / day)} days ago`
 }
 
-const edits = (count: number): string => (count === 0 ? "nothing" : count === 1 ? "one edit" : `${count} edits`)
-
-/** "one edit away (learning_rate: 0.0002 -> 0.0001) is a result made yesterday in 41 s". */
+/** "one edit away (learning_rate: 0.0002 -> 0.0001) is a result made yesterday in 41 s"; of none away, that nothing known parts it. */
 export const tellNearest = (
   { changes, record }: Neighbour,
   describe: (changes: Neighbour["changes"]) => string,
   now: number
 ): string => {
-  const how = changes.length === 0 ? "" : ` (${describe(changes)})`
-  return `${edits(changes.length)} away${how} is a result made ${ago(record.finished_at, now)} in ${duration(record.seconds)}`
+  const made = `a result made ${ago(record.finished_at, now)} in ${duration(record.seconds)}`
+  // Its key is of inputs that are still to be made, or the result was damaged.
+  if (changes.length === 0) return `nothing that is known yet parts it from ${made}`
+  const edits = changes.length === 1 ? "one edit" : `${changes.length} edits`
+  return `${edits} away (${describe(changes)}) is ${made}`
 }
