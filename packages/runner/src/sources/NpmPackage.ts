@@ -110,7 +110,8 @@ export const fetchedPackage = async (
     fetching.onProgress?.({ spec: `npm:${name}@${version}`, bytes: 0, total: undefined })
     await runTool(
       "npm",
-      ["pack", "--ignore-scripts", "--pack-destination", work, `${name}@${version}`],
+      // Under `npm start --silent` npm would say nothing of what went wrong, not even here.
+      ["pack", "--loglevel=error", "--ignore-scripts", "--pack-destination", work, `${name}@${version}`],
       from,
       what,
       fetching
