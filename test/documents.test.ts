@@ -68,7 +68,7 @@ describe("docs/guide/sweeps.md", () => {
       expect([code, stderr]).toEqual([0, ""])
     }
     const commands = blocks(page, "sh").flatMap((text) => text.split("\n").filter((line) => line.startsWith("./hone ")))
-    expect(commands.length).toBe(5)
+    expect(commands.length).toBe(6)
     for (const command of commands) {
       const words = command.replace(/\s+#.*$/u, "").match(/"[^"]*"|\S+/gu)!
       const { code, stderr } = await place.hone(...words.slice(1).map((word) => word.replaceAll('"', "")))

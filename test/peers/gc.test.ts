@@ -1,11 +1,12 @@
-import { existsSync, readdirSync, rmSync, utimesSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "../support/faulty.ts"
 import type { Place } from "../support/hone.ts"
 import { makePlace } from "../support/hone.ts"
-import { signal, start, stoppedIn, until } from "../support/processes.ts"
+import { pidsIn, signal, start, stoppedIn, until } from "../support/processes.ts"
 import { filesIn, flipped, forge, overwrite, recordOf, recordsIn } from "../support/store.ts"
+import { made, smallPipeline, swept } from "../support/sweeps.ts"
 
 // One test for each fault that was seen in other tools, named after it: here gc, with what holds it back.
 
@@ -26,9 +27,14 @@ afterEach(() => place.remove())
 
 const old = "2020-01-01T00:00:00.000Z"
 
-/** As if every result had been made long ago, and no pipeline file had used it since. */
-const forgetAll = () => {
+/** As if every result had been made long ago. */
+const ageAll = () => {
   for (const { path, record } of recordsIn(place)) forge(path, { ...record, finished_at: old })
+}
+
+/** And as if no pipeline file had used it since. */
+const forgetAll = () => {
+  ageAll()
   rmSync(join(place.folder, ".hone/last"), { recursive: true })
 }
 
@@ -124,5 +130,56 @@ describe("Nx #35483, DVC #1511, #4634", () => {
     expect(recordsIn(place)).toHaveLength(2)
     await place.run("small.yaml")
     expect((await place.hone("gc", "--yes")).code).toBe(0)
+  })
+
+  it("leaves what the trials of a sweep made, ended or killed, until the sweep is forgotten", async () => {
+    place.write("small.yaml", smallPipeline)
+    place.write(
+      "s.yaml",
+      "pipeline: small.yaml\nsearch: { method: grid }\nspace: { tuned.learning_rate: { choice: [0.001, 0.01] } }"
+    )
+    const log = () => filesIn(place, "sweeps").find((path) => path.endsWith(".jsonl"))
+    const linesOfLog = () => readFileSync(log()!, "utf8").split("\n")
+    const held = (results: number) => `sweep: s.yaml (${results} results, until \`hone sweep forget s.yaml\`)`
+
+    const run = start(place, ["sweep", "run", "s.yaml", "--json"])
+    await until("the first trial", () => log() !== undefined && linesOfLog().some((line) => line.includes('"worked"')))
+    signal(pidsIn(place), "SIGKILL")
+    await run.exit
+    ageAll()
+    // What the second trial had made and not noted yet may go.
+    await place.hone("gc", "--yes")
+    expect(made(place)).toMatchObject({ ingest: 1, tokenize: 1, "train/fit": expect.any(Number) })
+
+    await swept(place, "s.yaml")
+    const results = made(place)
+    expect(results["train/fit"]).toBe(2)
+    ageAll()
+    const kept = await place.hone("gc", "--yes")
+    expect(kept.stdout).toContain("nothing to free")
+    expect(kept.stdout).toContain(held(recordsIn(place).length))
+
+    // A log from before such notes were made: its next run makes nothing, and notes what there is.
+    writeFileSync(
+      log()!,
+      linesOfLog()
+        .filter((line) => !line.includes('"used"'))
+        .join("\n")
+    )
+    expect((await place.hone("gc")).stdout).toContain("train/fit")
+    await swept(place, "s.yaml")
+    expect((await place.hone("gc")).stdout).toContain(held(recordsIn(place).length))
+    expect(made(place)).toEqual(results)
+
+    const at = linesOfLog().findIndex((line) => line.includes('"used"'))
+    const whole = readFileSync(log()!)
+    overwrite(log()!, (bytes) => Buffer.from(bytes.toString().replace('"keys":["', '"keys":["f')))
+    expect((await place.hone("gc", "--yes")).stderr).toContain(`${log()}:${at + 1}`)
+    expect((await place.hone("verify")).stdout).toContain(`${log()}:${at + 1}: its text is not what was written`)
+    writeFileSync(log()!, whole)
+
+    expect((await place.hone("sweep", "forget", "s.yaml")).stdout).toContain("forgot the sweep of s.yaml")
+    expect(JSON.parse((await place.hone("gc", "--json")).stdout).results).toHaveLength(recordsIn(place).length)
+    expect((await place.hone("sweep", "forget", "s.yaml")).code).toBe(1)
   })
 })

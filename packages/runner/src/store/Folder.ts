@@ -13,6 +13,8 @@ export interface StoreFolder {
   readonly trajectories: string
   readonly runs: string
   readonly last: string
+  /** Logs of sweeps; what their trials made is in use as long as its log stands. */
+  readonly sweeps: string
   readonly memo: string
   readonly drift: string
   /** What may not be collected. */
@@ -45,6 +47,7 @@ export const storeFolder = (home: string): StoreFolder => {
     trajectories: at("trajectories"),
     runs: at("runs"),
     last: at("last"),
+    sweeps: at("sweeps"),
     memo: at("memo"),
     drift: at("drift"),
     pins: at("pins"),

@@ -9,6 +9,7 @@ import { readPins } from "./Pins.ts"
 import type { StoredBlob } from "./Scan.ts"
 import { allBlobs, allRecords, blobsOf, keysInUse, trajectories } from "./Scan.ts"
 import { takeFromShelf } from "./Shelf.ts"
+import { readSweepUse } from "./SweepUse.ts"
 
 /** A result that no pipeline file used when it last ran, with what it takes and what it would cost to have it again. */
 export interface Garbage {
@@ -26,6 +27,8 @@ export interface GcPlan {
   readonly checkpoints: ReadonlyArray<{ readonly path: string; readonly bytes: number }>
   readonly kept: { readonly results: number; readonly bytes: number }
   readonly pins: ReadonlyArray<Pin>
+  /** How many results stay because a trial of a sweep made them, or found them made. */
+  readonly sweeps: ReadonlyArray<{ readonly file: string; readonly results: number }>
   /** Files that say what is in use, and are damaged: as long as there are any, nobody knows what may go. */
   readonly unknown: ReadonlyArray<string>
 }
@@ -37,19 +40,25 @@ const abandonedMillis = 7 * 24 * 3600 * 1000
 const sum = (items: ReadonlyArray<{ readonly bytes: number }>) => items.reduce((total, { bytes }) => total + bytes, 0)
 
 /**
- * What can go: results that no file used in its last run and nobody pinned, oldest and cheapest first. What runs that are under way use,
- * hold a lease for or have just made stays, with all files that no record names yet; should a run still reach for something that went, it
- * makes it again.
+ * What can go: results that no file used in its last run, no sweep holds and nobody pinned, oldest and cheapest first. What runs that are
+ * under way use, hold a lease for or have just made stays, with all files that no record names yet; should a run still reach for
+ * something that went, it makes it again.
  */
 export const planGc = (folder: StoreFolder, now: number): GcPlan => {
   const last = keysInUse(folder)
   const live = inUseNow(folder, now)
   const pins = readPins(folder)
   const pinned = new Set(pins.flatMap(({ pin }) => pin?.keys ?? []))
+  const { damaged, sweeps } = readSweepUse(folder)
+  const searched = new Set(sweeps.flatMap(({ keys }) => [...keys]))
   const isLeased = (key: string) => existsSync(join(folder.root, "leases", key))
   const isYoung = (record: ActionRecord) => now - Date.parse(record.finished_at) < settledMillis
   const isUsed = (record: ActionRecord) =>
-    last.keys.has(record.key) || pinned.has(record.key) || live.names.has(record.key) || isLeased(record.key)
+    last.keys.has(record.key) ||
+    searched.has(record.key) ||
+    pinned.has(record.key) ||
+    live.names.has(record.key) ||
+    isLeased(record.key)
   const records = allRecords(folder)
   const kept = records.filter((record) => isUsed(record) || isYoung(record))
   const staying = new Set(kept)
@@ -92,7 +101,8 @@ export const planGc = (folder: StoreFolder, now: number): GcPlan => {
     checkpoints,
     kept: { results: kept.length, bytes: sum([...sizes.values()]) - sum(results) - sum(orphans) },
     pins: pins.flatMap(({ pin }) => pin ?? []),
-    unknown: [...last.damaged, ...pins.flatMap(({ path, pin }) => (pin === undefined ? [path] : []))]
+    sweeps: sweeps.map(({ file, keys }) => ({ file, results: records.filter(({ key }) => keys.has(key)).length })),
+    unknown: [...last.damaged, ...damaged, ...pins.flatMap(({ path, pin }) => (pin === undefined ? [path] : []))]
   }
 }
 

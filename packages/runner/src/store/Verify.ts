@@ -9,6 +9,7 @@ import type { StoreFolder } from "./Folder.ts"
 import { blobPath, recordPath } from "./Folder.ts"
 import { isWhole, readRecord } from "./Records.ts"
 import { allBlobs, allRecords, blobsOf, namesIn, recordKeys, trajectories } from "./Scan.ts"
+import { readSweepUse } from "./SweepUse.ts"
 
 /** Something in the store that is not what it says it is. */
 export interface Damage {
@@ -56,6 +57,10 @@ const damagedNotes = (folder: StoreFolder): ReadonlyArray<Damage> => {
   )
 }
 
+/** Lines of logs of sweeps. */
+const damagedLogs = (folder: StoreFolder): ReadonlyArray<Damage> =>
+  readSweepUse(folder).damaged.map((path) => ({ what: "note", path, spoils: [] }))
+
 const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true
 
 const damagedCheckpoints = (folder: StoreFolder): ReadonlyArray<Damage> =>
@@ -82,5 +87,6 @@ export const verify = (folder: StoreFolder): ReadonlyArray<Damage> => [
   ...damagedRecords(folder),
   ...damagedBlobs(folder),
   ...damagedNotes(folder),
+  ...damagedLogs(folder),
   ...damagedCheckpoints(folder)
 ]

@@ -44,7 +44,7 @@ export const search = Effect.fn("sweep")(function* (options: SearchOptions) {
   const work = yield* workshop(options)
   const { state } = options
   yield* trialsOf(options, work)
-  yield* recallStopped(options)
+  yield* recallStopped(options, work)
   state.phase = "replicates"
   yield* replicatesOf(options, work)
   state.phase = "test"
@@ -174,16 +174,17 @@ const stopOnFailures = (state: SweepState): void => {
 }
 
 /** A stopped trial that was once run to its end: what is known of it counts. */
-const recallStopped = Effect.fnUntraced(function* ({ machine, state }: SearchOptions) {
+const recallStopped = Effect.fnUntraced(function* ({ machine, state }: SearchOptions, work: Workshop) {
   for (const trial of state.trials.filter((one) => one.state === "stopped")) {
     const looked = yield* lookAt(machine.trials, { params: trial.params, until: null, replicate: 0 })
-    if ("planned" in looked && looked.planned.isDone)
-      absorb(
-        state.sweep,
-        trial,
-        { params: trial.params, until: null, replicate: 0 },
-        { state: "done", planned: looked.planned }
-      )
+    if (!("planned" in looked) || !looked.planned.isDone) continue
+    work.keepPiece(looked.planned)
+    absorb(
+      state.sweep,
+      trial,
+      { params: trial.params, until: null, replicate: 0 },
+      { state: "done", planned: looked.planned }
+    )
   }
 })
 

@@ -1,10 +1,9 @@
 import { appendFileSync, readFileSync } from "node:fs"
-import { join } from "node:path"
-import { fingerprint } from "@hone/core/Canonical"
 import { Schema } from "effect"
 import type { StoreFolder } from "../store/Folder.ts"
 import { makeFolder } from "../store/Folder.ts"
 import { fileInHome } from "../store/Runs.ts"
+import { readUses, sweepLogPath, useLine } from "../store/SweepUse.ts"
 
 const Failure = Schema.Struct({
   step: Schema.String,
@@ -58,15 +57,13 @@ export interface TrialLog {
   readonly path: string
   readonly entries: ReadonlyArray<LogEntry>
   readonly append: (entry: LogEntry) => void
+  /** Notes keys of results that gc shall leave: each once, whichever calls it takes. */
+  readonly use: (keys: ReadonlyArray<string>) => void
 }
 
-/** @param file the sweep's or pipeline's file: its place in the home names the log, so that it survives edits */
+/** @param file the sweep's or pipeline's file */
 export const openLog = (folder: StoreFolder, file: string): TrialLog => {
-  const path = join(
-    folder.root,
-    "sweeps",
-    `${fingerprint("hone-sweep-log/1", fileInHome(folder, file)).slice(0, 24)}.jsonl`
-  )
+  const path = sweepLogPath(folder, file)
   let text = ""
   try {
     text = readFileSync(path, "utf8")
@@ -77,14 +74,28 @@ export const openLog = (folder: StoreFolder, file: string): TrialLog => {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1)
   const entries = whole.split("\n").flatMap((line) => (line === "" ? [] : (parsed(line) ?? [])))
   let isTorn = whole.length < text.length
+  const used = new Set(readUses(whole).uses.flatMap(({ keys }) => keys))
+  const write = (line: string) => {
+    makeFolder(folder.sweeps)
+    appendFileSync(path, `${isTorn ? "\n" : ""}${line}`)
+    isTorn = false
+  }
   return {
     path,
     entries,
     append: (entry) => {
-      makeFolder(join(folder.root, "sweeps"))
-      appendFileSync(path, `${isTorn ? "\n" : ""}${JSON.stringify(entry)}\n`)
-      isTorn = false
+      write(`${JSON.stringify(entry)}\n`)
       entries.push(entry)
+    },
+    use: (keys) => {
+      const fresh = [...new Set(keys)].filter((key) => !used.has(key))
+      if (fresh.length === 0) return
+      try {
+        write(useLine({ file: fileInHome(folder, file), keys: fresh }))
+        for (const key of fresh) used.add(key)
+      } catch {
+        // The results are what counts: gc keeps young ones anyway, and the next run of the sweep notes them.
+      }
     }
   }
 }

@@ -56,6 +56,12 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
     return undefined
   })
 
+  /** gc leaves what the trials of a sweep have made, or have found made. */
+  const keep = (stages: ReadonlyArray<{ readonly key: string | null }>) => {
+    if (mode === "run") log.use(stages.flatMap(({ key }) => key ?? []))
+  }
+  const keepPiece = ({ planned }: PlannedPiece) => keep(planned.steps.flatMap(({ stages }) => stages))
+
   const count = ({ planned }: PlannedPiece) => {
     state.steps += planned.steps.length
     for (const { stages } of planned.steps) state.distinct.add(stages.map(({ key }) => key).join(" "))
@@ -74,9 +80,10 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
       values: {}
     })
     say({ what: "started", trial, piece })
-    const { deviceSeconds, end, key, seconds } = yield* runPiece(machine, piece, planned, (event) =>
-      progress(trial, slot, event)
-    )
+    const { deviceSeconds, end, key, seconds } = yield* runPiece(machine, piece, planned, {
+      show: (event) => progress(trial, slot, event),
+      ended: ({ stages }) => keep(stages)
+    })
     state.deviceSeconds += deviceSeconds
     const entry: Worked = {
       what: "worked",
@@ -136,6 +143,7 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
       return job
     }
     const planned = looked.planned.isDone ? looked.planned : ((yield* longer(trial, piece)) ?? looked.planned)
+    keepPiece(planned)
     const failed = planned.isDone ? undefined : failedBefore(trial.work, piece, planned)
     if (planned.isDone) {
       count(planned)
@@ -145,7 +153,13 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
     else yield* Effect.forkScoped(run(job, planned, free.shift()!))
     return job
   })
-  return { begin, endings, isFree: () => free.length > 0, workOf: (trial: string) => [...(before.get(trial) ?? [])] }
+  return {
+    begin,
+    endings,
+    keepPiece,
+    isFree: () => free.length > 0,
+    workOf: (trial: string) => [...(before.get(trial) ?? [])]
+  }
 })
 
 export type Workshop = Effect.Success<ReturnType<typeof workshop>>

@@ -46,12 +46,18 @@ export interface RanPiece {
   readonly key: string | null
 }
 
+/** What is told of a piece as it runs. */
+interface Watch {
+  readonly show: (event: RunEvent) => void
+  readonly ended: (step: StepOutcome) => void
+}
+
 /** Runs what a piece lacks, trying passing failures again, and plans it once more to read its result. */
 export const runPiece = Effect.fn("trial")(function* (
   machine: Machine,
   piece: Piece,
   first: PlannedPiece,
-  show: (event: RunEvent) => void
+  watch: Watch
 ) {
   const { trials } = machine
   const started = yield* Clock.currentTimeMillis
@@ -62,9 +68,12 @@ export const runPiece = Effect.fn("trial")(function* (
     yield* passes(machine, first, {
       show: (event) => {
         if (event.event === "failure") failures.push(event)
-        show(event)
+        watch.show(event)
       },
-      ended: (step) => void steps.push(step)
+      ended: (step) => {
+        steps.push(step)
+        watch.ended(step)
+      }
     })
     deviceSeconds += deviceSecondsOf(first, steps)
     const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
@@ -87,7 +96,7 @@ export const runPiece = Effect.fn("trial")(function* (
 const passes = Effect.fnUntraced(function* (
   { cores, folder, shared, trials }: Machine,
   { planned, prepared }: PlannedPiece,
-  { ended, show }: { readonly show: (event: RunEvent) => void; readonly ended: (step: StepOutcome) => void }
+  { ended, show }: Watch
 ) {
   const { last } = trials
   const told = new Set<string>()

@@ -6,7 +6,6 @@ import { join } from "node:path"
 import { share } from "../../schedule/Run.ts"
 import { sweepScratch } from "../../store/Attempts.ts"
 import { enter, leave } from "../../store/Live.ts"
-import { writeLastKeys } from "../../store/Runs.ts"
 import type { Machine } from "../../sweep/piece.ts"
 import { importanceOf } from "../../sweep/importance/importance.ts"
 import { sweepJson } from "../../sweep/result.ts"
@@ -29,7 +28,7 @@ const sharedEngine = (parallel: number) =>
     Effect.map(Engine, (engine) => ({ ...engine, threads: Math.max(1, Math.floor(engine.threads / parallel)) }))
   )
 
-/** Runs a sweep, or looks at what there is of it, and tells its result. Keys of all its trials are kept from gc. */
+/** Runs a sweep, or looks at what there is of it, and tells its result. */
 export const executeSweep = Effect.fn("execute sweep")(function* (
   loaded: LoadedSweep,
   mode: "run" | "look",
@@ -50,24 +49,9 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
     Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),
     Effect.scoped,
     Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
-    Effect.ensuring(
-      Effect.sync(() => {
-        if (mode === "run") keepFromGc(loaded)
-        leave(folder)
-      })
-    )
+    Effect.ensuring(Effect.sync(() => leave(folder)))
   )
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const result: SweepJson = sweepJson({ state, pipeline, file, seconds })
   return { ...result, importance: importanceOf(result) }
 })
-
-/** gc keeps what a file used when it last ran: all that the trials of a sweep were found under. */
-const keepFromGc = ({ folder, pipelineFile, trials }: LoadedSweep): void => {
-  const keys = Object.fromEntries([...trials.memo.records.keys()].map((key) => [key, key]))
-  try {
-    writeLastKeys(folder, `${pipelineFile}#sweep`, { sweep: keys })
-  } catch {
-    // The results are what counts: gc keeps young ones anyway.
-  }
-}

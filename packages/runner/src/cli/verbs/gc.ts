@@ -27,7 +27,7 @@ const render = (gc: GcPlan): string => {
   if (gc.orphans.length > 0) out.push(`${gc.orphans.length} files that no record names, ${bytes(sum(gc.orphans))}`)
   if (gc.checkpoints.length > 0)
     out.push(`checkpoints of ${gc.checkpoints.length} trainings, ${bytes(sum(gc.checkpoints))}`)
-  for (const line of pinLines(gc)) out.push(line)
+  for (const line of heldLines(gc)) out.push(line)
   const cost = gc.results.reduce((seconds, item) => seconds + item.seconds, 0)
   out.push(
     `frees ${bytes(total(gc))}; to make it all again would take ${duration(cost)}. Stays: ${gc.kept.results} results, ${bytes(gc.kept.bytes)}`
@@ -35,11 +35,14 @@ const render = (gc: GcPlan): string => {
   return out.join("\n")
 }
 
-const pinLines = (gc: GcPlan): ReadonlyArray<string> =>
-  gc.pins.map(
+/** What stays because somebody asked for it, and how it is let go. */
+const heldLines = (gc: GcPlan): ReadonlyArray<string> => [
+  ...gc.pins.map(
     ({ file, keys, pinned_at, sets, step }) =>
       `pinned: ${[file, step, ...sets.map((set) => `--set ${set}`)].filter((part) => part !== undefined).join(" ")} (${keys.length} results, since ${pinned_at.slice(0, 10)})`
-  )
+  ),
+  ...gc.sweeps.map(({ file, results }) => `sweep: ${file} (${results} results, until \`hone sweep forget ${file}\`)`)
+]
 
 const json = (gc: GcPlan) => ({
   results: gc.results.map(({ bytes: size, record, seconds }) => ({
@@ -51,6 +54,7 @@ const json = (gc: GcPlan) => ({
   orphans: gc.orphans.map(({ bytes: size, path }) => ({ path, bytes: size })),
   checkpoints: gc.checkpoints.map(({ bytes: size, path }) => ({ path, bytes: size })),
   pins: gc.pins,
+  sweeps: gc.sweeps,
   bytes: total(gc),
   kept: gc.kept
 })
@@ -69,7 +73,8 @@ export const gcVerb = Command.make(
     const folder = storeOf(file._tag === "Some" ? file.value : undefined)
     const gc = planGc(folder, yield* Clock.currentTimeMillis)
     if (gc.unknown.length > 0) {
-      const hint = "run its pipeline again, or pin again; or delete the file, if what it kept may go"
+      const hint =
+        "run its pipeline again, or pin again; or delete the file (of a sweep's log, the line), if what it kept may go"
       return yield* refuse(
         1,
         { message: `nobody knows what may go: damaged is ${gc.unknown.join(", ")}`, hint },
@@ -80,7 +85,9 @@ export const gcVerb = Command.make(
     else
       print(
         total(gc) === 0 && gc.results.length === 0
-          ? ["nothing to free: every result was used when its pipeline last ran", ...pinLines(gc)].join("\n")
+          ? ["nothing to free: every result was used when its pipeline last ran, or by a sweep", ...heldLines(gc)].join(
+              "\n"
+            )
           : render(gc)
       )
     if (total(gc) === 0 && gc.results.length === 0) return

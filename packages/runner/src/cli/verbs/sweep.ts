@@ -1,9 +1,13 @@
 import type { SweepOption } from "@hone/core/sweep/SweepText"
 import type { SweepJson } from "@hone/core/sweep/SweepJson"
+import { existsSync, rmSync } from "node:fs"
 import { relative } from "node:path"
 import { attempt } from "@hone/steps/attempt"
-import { Effect, Option } from "effect"
+import { Clock, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import { homeOf, storeFolder } from "../../store/Folder.ts"
+import { inUseNow } from "../../store/Live.ts"
+import { sweepLogPath } from "../../store/SweepUse.ts"
 import { Exit } from "../Exit.ts"
 import { reportFaults } from "../Load.ts"
 import * as Flags from "../Flags.ts"
@@ -102,9 +106,11 @@ const tell = Effect.fnUntraced(function* (result: SweepJson, reports: ReadonlyAr
   }
 })
 
+const pageBeside = (log: string) => log.replace(/\.jsonl$/u, ".html")
+
 /** The page of what has just run, beside its log. */
 const keepPage = Effect.fnUntraced(function* ({ log }: LoadedSweep, result: SweepJson, json: boolean) {
-  const path = log.path.replace(/\.jsonl$/u, ".html")
+  const path = pageBeside(log.path)
   // The results are what counts: a full disk must not turn a finished sweep into a failed one.
   const isKept = yield* attempt(() => writeReport("html", path, result)).pipe(Effect.isSuccess)
   if (isKept && !json) print(`page: ${relative("", path)}`)
@@ -153,7 +159,27 @@ const planVerb = Command.make(
   })
 ).pipe(Command.withDescription("Say what a sweep would run, what its trials share, and how long it may take"))
 
+const forgetVerb = Command.make(
+  "forget",
+  { file: Flags.file, json: Flags.json },
+  Effect.fn("hone sweep forget")(function* ({ file, json }) {
+    const folder = storeFolder(homeOf(file))
+    const path = sweepLogPath(folder, file)
+    if (!existsSync(path))
+      return yield* refuse(1, { message: `no sweep of ${file} has run`, hint: "`hone gc` lists the sweeps" }, json)
+    if (inUseNow(folder, yield* Clock.currentTimeMillis).isAny)
+      return yield* refuse(1, { message: "a run is under way", hint: "forget the sweep when it has ended" }, json)
+    yield* refusing(json)(
+      attempt(() => {
+        for (const one of [pageBeside(path), path]) rmSync(one, { force: true })
+      })
+    )
+    if (json) printJson({ forgotten: file })
+    else print(`forgot the sweep of ${file}: what only its trials used, \`hone gc\` now lists`)
+  })
+).pipe(Command.withDescription("Forget what a sweep asked for and its page; gc holds its results no longer"))
+
 export const sweepVerb = Command.make("sweep").pipe(
   Command.withDescription("Search params of a pipeline: trials that share their work"),
-  Command.withSubcommands([planVerb, runVerb, showVerb])
+  Command.withSubcommands([planVerb, runVerb, showVerb, forgetVerb])
 )
