@@ -1,12 +1,11 @@
-import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Place } from "./support/hone.ts"
 import { makePlace } from "./support/hone.ts"
+import { pidsIn, signal, start, until } from "./support/processes.ts"
+import { recordsIn } from "./support/store.ts"
 import { smallPipeline, smallSweep, swept, tableOf } from "./support/sweeps.ts"
-
-const launcher = fileURLToPath(new URL("../hone", import.meta.url))
 
 let place: Place
 beforeAll(() => {
@@ -88,17 +87,22 @@ describe("a sweep", () => {
     expect(stdout).toContain("on the test rows, which only these two have seen (after, before)")
   })
 
-  it("killed twenty times at random, ends with the table of an undisturbed one", async () => {
+  it("killed twenty times, at many points of it, ends with the table of an undisturbed one", async () => {
     const text = smallSweep(
       "search: { method: tpe, seed: 3, max_trials: 14, parallel: 2 }\nprune: { method: asha, rungs: [1], start_after: 2 }\nreplicates: { seeds: 2, only: { top: 2 } }"
     )
     place.write("killed.yaml", text)
     let kills = 0
-    // Delays from a fixed sequence: from before the first step runs to late in the search.
-    for (let n = 0; kills < 20 && n < 60; n++)
-      if (await killedAfter("killed.yaml", 250 + ((n * 1103) % 2000))) kills += 1
+    const reached = new Set<number>()
+    // By turns after a delay alone, from before the first step runs, and after one more result: so it gets on, however slow the machine is.
+    for (let n = 0; kills < 20 && n < 60; n++) {
+      if (!(await killedAfter("killed.yaml", n % 2, n % 2 === 0 ? 250 + ((n * 1103) % 700) : (n * 37) % 100))) continue
+      kills += 1
+      reached.add(recordsIn(place).length)
+    }
     const killed = await swept(place, "killed.yaml")
     expect(kills).toBe(20)
+    expect(reached.size).toBeGreaterThan(7)
     const other = makePlace()
     other.write("small.yaml", smallPipeline)
     other.write("killed.yaml", text)
@@ -110,17 +114,17 @@ describe("a sweep", () => {
   })
 })
 
-/** Kills a sweep, its workers too, after some milliseconds; false where it had ended by then. */
-const killedAfter = (file: string, millis: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const child = spawn(launcher, ["sweep", "run", file, "--json"], {
-      cwd: place.folder,
-      detached: true,
-      stdio: "ignore"
-    })
-    const timer = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), millis)
-    child.on("close", (_, signal) => {
-      clearTimeout(timer)
-      resolve(signal === "SIGKILL")
-    })
-  })
+/** Kills a sweep, its workers too, some milliseconds after it has made as many results; false where it had ended by then. */
+const killedAfter = async (file: string, results: number, millis: number): Promise<boolean> => {
+  const wanted = recordsIn(place).length + results
+  const { exit } = start(place, ["sweep", "run", file, "--json"])
+  let isOver = false
+  const ended = exit.then(() => (isOver = true))
+  await until("one more result", () => isOver || recordsIn(place).length >= wanted, 60)
+  await Promise.race([ended, sleep(millis)])
+  while (pidsIn(place).length > 0) {
+    signal(pidsIn(place), "SIGKILL")
+    await sleep(5)
+  }
+  return (await exit).signal === "SIGKILL"
+}
