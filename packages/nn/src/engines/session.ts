@@ -150,5 +150,15 @@ class AddonSession implements Session {
   }
 }
 
-/** The addon keeps the array it is given as the tensor's memory, so a caller's array is never given. */
-const copyOf = (data: Values): Values => data.slice()
+/**
+ * A copy whose memory TensorFlow will not keep. The addon offers the array's own memory as the tensor's, and TF_NewTensor takes it where
+ * it lies at a multiple of 64 bytes, as one in four does: a variable would then live in memory of V8, and be let go from one of
+ * TensorFlow's threads, on which N-API may not be called. Four bytes beside such a place TensorFlow copies, at once and on this thread.
+ */
+const copyOf = (data: Values): Values => {
+  const memory = new ArrayBuffer(data.byteLength + 4)
+  const copy =
+    data instanceof Float32Array ? new Float32Array(memory, 4, data.length) : new Int32Array(memory, 4, data.length)
+  copy.set(data)
+  return copy
+}
