@@ -223,3 +223,13 @@ for (const [name, [spoil, code, says]] of Object.entries(cases)) {
     })
   )
 }
+
+it.effect("a tokenizer_config.json that states nothing limits nothing", () =>
+  Effect.gen(function* () {
+    const folder = soundFolder("stating nothing")
+    writeFileSync(join(folder, "tokenizer_config.json"), "null")
+    const { reported } = yield* runBase(folder)
+    const { max_position_embeddings } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"))
+    assert.strictEqual(reported["tokenizer"]!.facts["model_max_length"], max_position_embeddings)
+  })
+)

@@ -36,14 +36,6 @@ export const readTokenizer = Effect.fnUntraced(function* (folder: string, spec: 
   return new Map(names.map((name, index) => [name as string, files[index]!]))
 })
 
-const parse = (bytes: Uint8Array | undefined): JsonObject => {
-  try {
-    return bytes === undefined ? {} : (JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonObject)
-  } catch {
-    return {}
-  }
-}
-
 /** Bytes of one of a tokenizer's files: twice the largest that is known, Gemma's. What is larger is none, and would take gigabytes to parse. */
 const LARGEST_FILE = 64 << 20
 
@@ -56,6 +48,16 @@ const badTokenizer = (problem: string): StageError =>
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** What a file states; nothing where it is absent, or no object. */
+const parse = (bytes: Uint8Array | undefined): JsonObject => {
+  try {
+    const stated = JSON.parse(Buffer.from(bytes ?? []).toString("utf8")) as Json
+    return isObject(stated) ? stated : {}
+  } catch {
+    return {}
+  }
+}
 
 /** Ids by token (BPE, WordPiece, WordLevel) or in the order of a list (Unigram). */
 const idsOf = (vocabulary: Json | undefined): Iterable<Json> => {
