@@ -5,24 +5,10 @@ import { beforeAll, describe, expect, it } from "vitest"
 import type { Call } from "./support/faults.ts"
 import { faulty, readTrace } from "./support/faulty.ts"
 import type { Place } from "./support/hone.ts"
-import { makePlace } from "./support/hone.ts"
 import { contentsIn, filesIn } from "./support/store.ts"
+import { makeTwoSteps } from "./support/twoSteps.ts"
 
 // Every call that changes the store in a run of two steps fails once, as a disk, a quota or a limit would make it fail.
-
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
-
-const newPlace = (): Place => {
-  const place = makePlace()
-  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
-  place.write("r.csv", ["text,label", ...rows].join("\n"))
-  place.write("small.yaml", pipeline)
-  return place
-}
 
 /** What can go wrong with a call. */
 const errorsOf: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -67,7 +53,7 @@ let reference: Readonly<Record<string, ReadonlyArray<string>>>
 let cases: ReadonlyArray<Case>
 
 beforeAll(async () => {
-  const place = newPlace()
+  const place = makeTwoSteps()
   const trace = join(place.folder, "trace")
   Object.assign(place.env, faulty(place, { trace }))
   expect((await place.run("small.yaml")).code).toBe(0)
@@ -99,7 +85,7 @@ const damage = (place: Place) => verify(storeFolder(place.folder))
 
 /** One fault, and the run after it. Gives what is not as it should be. */
 const meets = async ({ error, ...at }: Case): Promise<ReadonlyArray<string>> => {
-  const place = newPlace()
+  const place = makeTwoSteps()
   const wrong: Array<string> = []
   const claim = (is: boolean, what: string) =>
     void (is || wrong.push(`${at.who} ${at.call} ${at.path} ${at.nth} ${error}: ${what}`))

@@ -5,23 +5,14 @@ import type { RunEvent } from "@hone/core/Contract"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "./support/faulty.ts"
 import type { Place } from "./support/hone.ts"
-import { makePlace } from "./support/hone.ts"
 import type { Started } from "./support/processes.ts"
 import { pidsIn, signal, start, stoppedIn, until } from "./support/processes.ts"
 import { contentsIn, filesIn } from "./support/store.ts"
-
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
+import { makeTwoSteps } from "./support/twoSteps.ts"
 
 let place: Place
 beforeEach(() => {
-  place = makePlace()
-  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
-  place.write("r.csv", ["text,label", ...rows].join("\n"))
-  place.write("small.yaml", pipeline)
+  place = makeTwoSteps()
 })
 afterEach(async () => {
   signal(pidsIn(place), "SIGKILL")

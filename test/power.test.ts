@@ -8,21 +8,12 @@ import { expect, it } from "vitest"
 import type { Names } from "./support/Disk.ts"
 import { Disk } from "./support/Disk.ts"
 import { faulty, readTrace } from "./support/faulty.ts"
-import { makePlace } from "./support/hone.ts"
-
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
+import { makeTwoSteps } from "./support/twoSteps.ts"
 
 const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex")
 
 it("a power cut at any instant: what a record names is there, and a step that has ended stays", async () => {
-  const place = makePlace()
-  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
-  place.write("r.csv", ["text,label", ...rows].join("\n"))
-  place.write("small.yaml", pipeline)
+  const place = makeTwoSteps()
   const trace = join(place.folder, "trace")
   Object.assign(place.env, faulty(place, { trace, data: true }))
   expect((await place.run("small.yaml")).code).toBe(0)

@@ -4,24 +4,15 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "./support/faulty.ts"
 import type { Place } from "./support/hone.ts"
-import { makePlace } from "./support/hone.ts"
 import { pidsIn, signal, start, stoppedIn, until } from "./support/processes.ts"
 import { filesIn } from "./support/store.ts"
+import { makeTwoSteps } from "./support/twoSteps.ts"
 
 const launcher = fileURLToPath(new URL("../hone", import.meta.url))
 
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
-
 let place: Place
 beforeEach(() => {
-  place = makePlace()
-  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
-  place.write("r.csv", ["text,label", ...rows].join("\n"))
-  place.write("small.yaml", pipeline)
+  place = makeTwoSteps()
 })
 afterEach(async () => {
   signal(pidsIn(place), "SIGKILL")

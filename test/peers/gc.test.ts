@@ -3,25 +3,16 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "../support/faulty.ts"
 import type { Place } from "../support/hone.ts"
-import { makePlace } from "../support/hone.ts"
 import { pidsIn, signal, start, stoppedIn, until } from "../support/processes.ts"
 import { filesIn, flipped, forge, overwrite, recordOf, recordsIn } from "../support/store.ts"
 import { made, smallPipeline, swept } from "../support/sweeps.ts"
+import { makeTwoSteps } from "../support/twoSteps.ts"
 
 // One test for each fault that was seen in other tools, named after it: here gc, with what holds it back.
 
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
-
 let place: Place
 beforeEach(() => {
-  place = makePlace()
-  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
-  place.write("r.csv", ["text,label", ...rows].join("\n"))
-  place.write("small.yaml", pipeline)
+  place = makeTwoSteps()
 })
 afterEach(() => place.remove())
 

@@ -9,23 +9,13 @@ import { makePlace } from "../support/hone.ts"
 import { signal, start, stoppedIn, until } from "../support/processes.ts"
 import { filesIn } from "../support/store.ts"
 import { tinyJob, writeTinyJob } from "../support/tinyJob.ts"
+import { makeTwoSteps, pipeline, rows } from "../support/twoSteps.ts"
 
 // One test for each fault that was seen in DVC, Snakemake, Nx, Turborepo and their kin, named after it: here those of keys.
 
-const rows = (n: number) =>
-  ["text,label", ...Array.from({ length: n }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)].join("\n")
-
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
-
 let place: Place
 beforeEach(() => {
-  place = makePlace()
-  place.write("r.csv", rows(40))
-  place.write("small.yaml", pipeline)
+  place = makeTwoSteps()
 })
 afterEach(() => place.remove())
 

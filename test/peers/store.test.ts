@@ -5,24 +5,15 @@ import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "../support/faulty.ts"
 import type { Place } from "../support/hone.ts"
-import { makePlace } from "../support/hone.ts"
 import { pidsIn, signal, start, stateOf, stoppedIn, until } from "../support/processes.ts"
 import { filesIn, flipped, forge, overwrite, pathOfBlob, recordOf, recordsIn } from "../support/store.ts"
+import { makeTwoSteps } from "../support/twoSteps.ts"
 
 // One test for each fault that was seen in DVC, Snakemake, Nx, Turborepo and their kin, named after it: here those of stores.
 
-const pipeline = `name: small
-steps:
-  reviews: { uses: ingest, with: { source: r.csv, task: text-classification, columns: { text: text, label: label } } }
-  parts: { uses: split, in: { rows: reviews }, with: { test: 0.5, stratify_by: label } }
-`
-
 let place: Place
 beforeEach(() => {
-  place = makePlace()
-  const rows = Array.from({ length: 40 }, (_, i) => `"row number ${i}",${i % 2 === 0 ? "a" : "b"}`)
-  place.write("r.csv", ["text,label", ...rows].join("\n"))
-  place.write("small.yaml", pipeline)
+  place = makeTwoSteps()
 })
 afterEach(() => place.remove())
 
