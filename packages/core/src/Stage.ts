@@ -9,7 +9,10 @@ export interface InputArtifact {
   /** SHA-256 of its bytes: check it while reading. */
   readonly blob: string
   readonly content: string
+  /** Those that the stage declares to read: see `StageInput`. */
   readonly facts: Facts
+  /** The part that the result hangs on, where the stage declares one: `prefix/4`. */
+  readonly view?: string
 }
 
 /** A resolved source: a file, or a folder with its files in sorted order. `digest` was taken when planning. */

@@ -55,6 +55,9 @@ export interface Resources {
 /** Where a stage's input comes from: a port of the step, or an output of an earlier stage of the same step. */
 export type StageInputFrom = { readonly port: string } | { readonly stage: string; readonly output: string }
 
+/** Facts of an input that the work reads: all of them, or those of these names. */
+export type FactsRead = "all" | ReadonlyArray<string>
+
 export interface StageInput<P> {
   readonly from: StageInputFrom
   /**
@@ -62,7 +65,12 @@ export interface StageInput<P> {
    * `features` of a model's first four blocks hang on `prefix/4` alone. Absent: the whole content.
    */
   readonly view?: (params: P, facts: Facts) => string
-  /** Read by the work but absent from the key: an intermediate that follows from the other inputs. */
+  /**
+   * The facts that the work is given. They are in the key beside the content, which need not say what they do: rows that are equal under
+   * two limits of length state two limits. Absent: none.
+   */
+  readonly facts?: FactsRead
+  /** Read by the work, with all its facts, but absent from the key: an intermediate that follows from the other inputs. */
   readonly derived?: true
 }
 
@@ -234,10 +242,18 @@ export const makeStaged = <S extends ParamsSchema>(
 export const make = <S extends ParamsSchema>(
   options: Common<S> &
     Pick<StageOptions<S["Type"]>, "run" | "module" | "parts"> &
-    Partial<Pick<Stage<S["Type"]>, "version" | "random" | "numerics" | "resources">>
+    Partial<Pick<Stage<S["Type"]>, "version" | "random" | "numerics" | "resources">> & {
+      /** By port, the facts that the work reads: see `StageInput`. */
+      readonly facts?: Readonly<Record<string, FactsRead>>
+    }
 ): Step<S["Type"]> => {
-  const { module, numerics, parts, random, resources, run, version, ...common } = options
-  const inputs = Object.fromEntries(Object.keys(options.inputs).map((port) => [port, { from: { port } }]))
+  const { facts = {}, module, numerics, parts, random, resources, run, version, ...common } = options
+  const inputs = Object.fromEntries(
+    Object.keys(options.inputs).map((port): [string, StageInput<S["Type"]>] => {
+      const read = facts[port]
+      return [port, { from: { port }, ...(read === undefined ? {} : { facts: read }) }]
+    })
+  )
   const given = { module, numerics, parts, random, resources, version }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return makeStaged({

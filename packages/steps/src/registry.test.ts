@@ -3,6 +3,11 @@ import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseText } from "@hone/core/file/Document"
 import { paramInfos } from "@hone/core/Params"
+import type { PipelineStep } from "@hone/core/Pipeline"
+import { boundInputs } from "@hone/core/plan/StageInputs"
+import { factsGiven, keyStage } from "@hone/core/plan/StageKey"
+import type { OutputArtifact } from "@hone/core/Stage"
+import type { Facts, Stage, Step } from "@hone/core/Step"
 import { Schema } from "effect"
 import { assert, describe, it } from "vitest"
 import { registry } from "./registry.ts"
@@ -18,6 +23,69 @@ const exampleOf = (kind: string) => {
   assert.deepStrictEqual(faults, [])
   const [step] = Object.values(document!.value as Record<string, { uses: string; in?: object; with?: object }>)
   return step!
+}
+
+/** An artifact of one content that states these facts; each of its views has a digest of its own. */
+const stating = (facts: Facts): OutputArtifact => ({
+  file: "",
+  blob: "b",
+  content: "c",
+  bytes: 1,
+  facts,
+  views: new Proxy({}, { get: (_, view) => `digest of ${String(view)}` }),
+  links: []
+})
+
+const connected = (definition: Step): PipelineStep => ({
+  name: "it",
+  written: "it",
+  definition,
+  params: Schema.decodeUnknownSync(definition.params as Schema.Codec<unknown>)(exampleOf(definition.kind).with ?? {}),
+  inputs: Object.fromEntries(Object.keys(definition.inputs).map((port) => [port, { step: port, output: port }])),
+  sources: {}
+})
+
+/** What a stage is keyed by, and what its work is told of its inputs, where the input `altered` states these facts. */
+const keyedAndTold = (step: PipelineStep, stage: Stage<any>, altered: string, facts: Facts) => {
+  const bound = boundInputs(step, stage)
+  const inputs = Object.fromEntries(bound.map(({ name }) => [name, stating(name === altered ? facts : stated)]))
+  const { preimage } = keyStage({
+    pipeline: { name: "", seed: 0, steps: [], file: "", texts: {}, secrets: [], place: () => ({}) as never },
+    step,
+    stage,
+    inputs,
+    sources: {},
+    engine: { numerics: { class: "tensorflow-cpu" } } as never,
+    implementation: () => "",
+    seed: 0
+  })
+  const told = bound.map(({ input, name }) => {
+    const of = inputs[name]!.facts as Facts
+    return { name, facts: factsGiven(input, of), view: input.view?.(step.params, of) }
+  })
+  return { key: JSON.stringify(preimage), told: JSON.stringify(told) }
+}
+
+/** As artifacts state them. */
+const stated: Facts = {
+  blocks: 6,
+  counts: { a: 1 },
+  frozen_blocks: 4,
+  head: "mean",
+  hidden_size: 8,
+  how: "probe",
+  labels: ["a"],
+  max_length: 128,
+  model: "m",
+  model_digest: "m",
+  model_max_length: 512,
+  pad_token_id: 0,
+  rows: 10,
+  strategy: "full",
+  thresholds: null,
+  tokenizer: "t",
+  tokens: 100,
+  vocabulary_size: 9
 }
 
 /** Enter a key as the digest of what they name. */
@@ -53,6 +121,21 @@ describe.each(Object.keys(registry))("%s", (kind) => {
       if (role === "operational") assert.isFalse(keyed.has(name), name)
       if (role === "semantic" && params[name] !== undefined && !asSources.includes(`${kind}.${name}`))
         assert.isTrue(keyed.has(name), name)
+    }
+  })
+
+  it("tells the work of a stage nothing of its inputs that its key does not hold", () => {
+    const connection = connected(step)
+    for (const stage of step.stages) {
+      for (const { input, name } of boundInputs(connection, stage)) {
+        if (input.derived === true) continue
+        const before = keyedAndTold(connection, stage, name, stated)
+        for (const fact of Object.keys(stated)) {
+          const after = keyedAndTold(connection, stage, name, { ...stated, [fact]: fact === "head" ? null : 2 })
+          if (after.told !== before.told)
+            assert.notStrictEqual(after.key, before.key, `${stage.name}: ${fact} of ${name}`)
+        }
+      }
     }
   })
 

@@ -1,10 +1,11 @@
+import { fingerprint } from "../Canonical.ts"
 import type { Json } from "../Json.ts"
 import type { Pipeline, PipelineStep } from "../Pipeline.ts"
 import type { Preimage } from "../record/ActionRecord.ts"
 import type { ResolvedSource } from "../Services.ts"
 import type { EngineChoice, OutputArtifact } from "../Stage.ts"
 import { boundInputs } from "./StageInputs.ts"
-import type { Applies, Facts, Stage } from "../Step.ts"
+import type { Applies, Facts, Stage, StageInput } from "../Step.ts"
 
 /** What is known of a stage when it is keyed: each input's artifact, or nothing where it has still to be made. */
 export interface Knowledge {
@@ -29,6 +30,12 @@ export interface Keyed {
 const factsOf = (inputs: Knowledge["inputs"]): Record<string, Facts> =>
   Object.fromEntries(Object.entries(inputs).map(([name, artifact]) => [name, (artifact?.facts ?? {}) as Facts]))
 
+/** What a stage's work is given of an input's facts: nothing that its key does not hold. */
+export const factsGiven = ({ derived, facts: read }: StageInput<any>, facts: Facts): Facts => {
+  if (derived === true || read === "all") return facts
+  return Object.fromEntries((read ?? []).flatMap((name) => (Object.hasOwn(facts, name) ? [[name, facts[name]!]] : [])))
+}
+
 /** The preimage of a stage's key from all that is known, and which inputs are missing from it. */
 export const keyStage = ({ engine, implementation, inputs, seed, sources, stage, step }: Knowledge): Keyed => {
   const facts = factsOf(inputs)
@@ -43,7 +50,11 @@ export const keyStage = ({ engine, implementation, inputs, seed, sources, stage,
       continue
     }
     const view = input.view?.(step.params, facts[name] ?? {})
-    digests[name] = view === undefined ? artifact.content : (artifact.views[view] ?? artifact.content)
+    const content = view === undefined ? artifact.content : (artifact.views[view] ?? artifact.content)
+    digests[name] =
+      input.facts === undefined
+        ? content
+        : fingerprint("hone-input/1", [content, factsGiven(input, facts[name] ?? {}) as Json])
   }
   const read = Object.entries(sources).map(([name, source]) => {
     const requested = step.sources[name]?.format ?? ""

@@ -2,14 +2,15 @@ import { basename, join } from "node:path"
 import { keyOf, seedOf, trajectoryOf } from "@hone/core/plan/Key"
 import type { Prepared } from "@hone/core/plan/Plan"
 import { reasonToRun } from "@hone/core/plan/Plan"
-import { keyStage } from "@hone/core/plan/StageKey"
+import { boundInputs } from "@hone/core/plan/StageInputs"
+import { factsGiven, keyStage } from "@hone/core/plan/StageKey"
 import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
 import type { ActionRecord, Preimage } from "@hone/core/record/ActionRecord"
 import { conceal } from "@hone/core/Secrets"
 import type { LastKeys } from "@hone/core/Services"
 import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
 import type { EngineChoice, OutputArtifact } from "@hone/core/Stage"
-import type { Stage } from "@hone/core/Step"
+import type { Facts, Stage } from "@hone/core/Step"
 import { Clock, Deferred, Effect, Option, Semaphore } from "effect"
 import { openAttempt } from "../store/Attempts.ts"
 import { commit, keepUncached } from "../store/Commit.ts"
@@ -84,21 +85,15 @@ export const requestFor = (
   attempt: string
 ): Omit<StageRequest, "engine"> => {
   const { folder, prepared } = schedule
-  const given = Object.entries(inputs).flatMap(([name, artifact]) =>
-    artifact === undefined
-      ? []
-      : [
-          [
-            name,
-            {
-              path: blobPath(folder, artifact.blob),
-              blob: artifact.blob,
-              content: artifact.content,
-              facts: artifact.facts
-            }
-          ] as const
-        ]
-  )
+  const given = boundInputs(step, stage).flatMap(({ input, name }) => {
+    const artifact = inputs[name]
+    if (artifact === undefined) return []
+    const { blob, content } = artifact
+    const facts = artifact.facts as Facts
+    const view = input.view?.(step.params, facts)
+    const told = { facts: factsGiven(input, facts), ...(view === undefined ? {} : { view }) }
+    return [[name, { path: blobPath(folder, blob), blob, content, ...told }] as const]
+  })
   const sources = Object.entries(prepared.sources[step.name] ?? {}).map(([name, source]) => {
     const request = step.sources[name]!
     return [

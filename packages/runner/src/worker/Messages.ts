@@ -10,7 +10,13 @@ export const StageRequest = Schema.Struct({
   params: JsonRecord,
   inputs: Schema.Record(
     Schema.String,
-    Schema.Struct({ path: Schema.String, blob: Schema.String, content: Schema.String, facts: JsonRecord })
+    Schema.Struct({
+      path: Schema.String,
+      blob: Schema.String,
+      content: Schema.String,
+      facts: JsonRecord,
+      view: Schema.optionalKey(Schema.String)
+    })
   ),
   sources: Schema.Record(
     Schema.String,

@@ -50,6 +50,7 @@ export const compareToBase = make({
     faults: [...pairFaults(context.inputs), ...verdictFaults(context)]
   }),
   random: true,
+  facts: Object.fromEntries(["base", "tuned", "seeds", "retained_base", "retained_tuned"].map((port) => [port, "all"])),
   module: "steps/compare-to-base/run",
   run: () => import("./run.ts")
 })

@@ -77,6 +77,9 @@ const fitApplies = (params: EvaluateParams, facts: { readonly model: Facts; read
     ? rowsApply(params, facts)
     : { run: false, reason: "the model has its own head: no probe" }
 
+/** Facts of predictions: the order of their scores, how they came about, the model that made them. */
+const readOfPredictions = ["how", "labels", "model", "rows"]
+
 const labelsOf = (port: PortType | undefined): ReadonlyArray<string> | undefined => port?.columns?.["label"]?.labels
 
 /** Whether the model is probed, as far as that is known before anything runs. */
@@ -190,8 +193,8 @@ export const evaluate = makeStaged({
       params: ({ batch_size, by, pooling }) => ({ batch_size, by, pooling }),
       inputs: {
         model: { from: { port: "model" } },
-        rows: { from: { port: "rows" } },
-        fit: { from: { port: "fit" } },
+        rows: { from: { port: "rows" }, facts: ["tokenizer"] },
+        fit: { from: { port: "fit" }, facts: ["tokenizer"] },
         features_rows: featuresOf("features_rows"),
         features_fit: featuresOf("features_fit")
       },
@@ -225,9 +228,9 @@ export const evaluate = makeStaged({
       }),
       inputs: {
         rows: { from: { port: "rows" } },
-        predictions: { from: { stage: "predictions", output: "predictions" } },
-        rivals: { from: { stage: "rivals", output: "rivals" } },
-        thresholds_from: { from: { port: "thresholds_from" } }
+        predictions: { from: { stage: "predictions", output: "predictions" }, facts: readOfPredictions },
+        rivals: { from: { stage: "rivals", output: "rivals" }, facts: readOfPredictions },
+        thresholds_from: { from: { port: "thresholds_from" }, facts: readOfPredictions }
       },
       outputs: {
         metrics: { kind: "metrics", description: "a row for each metric of each predictor" },

@@ -35,6 +35,12 @@ export const exportStep = make({
   outputs: { folder },
   main: "folder",
   types: ({ inputs }) => ({ outputs: { folder: { kind: "folder" } }, faults: headFaults(inputs["model"]) }),
+  facts: {
+    tokenizer: ["model_max_length"],
+    train: ["counts", "max_length", "rows"],
+    metrics: "all",
+    comparison: "all"
+  },
   module: "steps/export/run",
   run: () => import("./run.ts")
 })

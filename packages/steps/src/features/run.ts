@@ -1,7 +1,8 @@
 import type { InputArtifact, OutputArtifact, StageContext, StageResult } from "@hone/core/Stage"
-import type { Facts, StageRun } from "@hone/core/Step"
+import type { StageRun } from "@hone/core/Step"
 import { type BertConfig, featuresProgram, parseBertConfig, type Session } from "@hone/nn"
 import { Effect } from "effect"
+import { blocksOf } from "../artifacts/manifest.ts"
 import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { listFloat32, offsetsOf, utf8 } from "../arrow/columns.ts"
@@ -11,39 +12,38 @@ import { breathe, openSession, stageEngine } from "../tensors/engine.ts"
 import { inputFeeds } from "../tensors/examples.ts"
 import type { InputFeeds } from "../tensors/feeds.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
-import { type FeatureCut, FEATURES } from "./stage.ts"
+import { cutOfView, type FeatureCut, FEATURES } from "./stage.ts"
 
 /** Rows of one forward pass: enough to fill the cores, few enough to keep attention small. */
 const BATCH_ROWS = 32
 /** Values gathered before a batch of the file is written. */
 const BATCH_VALUES = 4 << 20
 
-/** The run of a features stage: `cut` says, from the step's params and the model's facts, what to keep. */
-export const runFeatures = (cut: (params: any, model: Facts) => FeatureCut): StageRun =>
-  Effect.fn("features.run")(function* (context: StageContext) {
-    const input = context.inputs["model"]!
-    const chosen = cut(context.params, input.facts)
-    const model = yield* attempt(() => readModel(input, context.blobPath))
-    const config = parseBertConfig(model.manifest.config)
-    const tokens = yield* readTokens("rows", context.inputs["rows"]!, { config, tokenizer: model.manifest.tokenizer })
-    const engine = yield* stageEngine(context.engine)
-    const output = yield* Effect.scoped(
-      Effect.gen(function* () {
-        const start = context.inputs["hidden"]
-        const program = programOf(config, chosen, start, tokens)
-        const session = yield* openSession(engine, program)
-        yield* attempt(() => session.write(new Map(program.parameters.map(({ name }) => [name, model.read(name)]))))
-        const feeds = yield* attempt(() => inputFeeds(tokens, start, config))
-        return yield* attempt(() => computeFeatures({ chosen, config, context, feeds, session, tokens }))
-      })
-    )
-    const result: StageResult = {
-      outputs: { [FEATURES]: output },
-      counts: { rows: tokens.rowIds.length, bytes: output.bytes, engine_seconds: engine.seconds() },
-      warnings: []
-    }
-    return result
-  })
+/** Computes what the view of the model names: its key holds that, and nothing else of what the step knows of the model. */
+export const run: StageRun = Effect.fn("features.run")(function* (context: StageContext) {
+  const input = context.inputs["model"]!
+  const model = yield* attempt(() => readModel(input, context.blobPath))
+  const chosen = cutOfView(input.view!, blocksOf(model.manifest))
+  const config = parseBertConfig(model.manifest.config)
+  const tokens = yield* readTokens("rows", context.inputs["rows"]!, { config, tokenizer: model.manifest.tokenizer })
+  const engine = yield* stageEngine(context.engine)
+  const output = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const start = context.inputs["hidden"]
+      const program = programOf(config, chosen, start, tokens)
+      const session = yield* openSession(engine, program)
+      yield* attempt(() => session.write(new Map(program.parameters.map(({ name }) => [name, model.read(name)]))))
+      const feeds = yield* attempt(() => inputFeeds(tokens, start, config))
+      return yield* attempt(() => computeFeatures({ chosen, config, context, feeds, session, tokens }))
+    })
+  )
+  const result: StageResult = {
+    outputs: { [FEATURES]: output },
+    counts: { rows: tokens.rowIds.length, bytes: output.bytes, engine_seconds: engine.seconds() },
+    warnings: []
+  }
+  return result
+})
 
 const programOf = (
   config: BertConfig,

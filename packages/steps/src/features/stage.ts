@@ -43,7 +43,7 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   intermediate: true,
   inputs: {
     model: { from: { port: "model" }, view: (params, facts) => viewOf(options.cut(params, facts)) },
-    rows: { from: { port: options.rows }, view: () => "inputs" },
+    rows: { from: { port: options.rows }, view: () => "inputs", facts: ["tokenizer"] },
     ...(options.startsFrom === undefined ? {} : { hidden: featuresOf(options.startsFrom) })
   },
   // One name for all of them: a result found under a shared key is read by the name that its maker gave it.
@@ -59,10 +59,7 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
   resources: () => ({ cpu: "all" }),
   parts: engineParts,
   module: "steps/features/run",
-  run: async () => {
-    const { runFeatures } = await import("./run.ts")
-    return { run: runFeatures(options.cut) }
-  }
+  run: () => import("./run.ts")
 })
 
 /** What a later stage of the step reads of a features stage. */
@@ -70,6 +67,12 @@ export const featuresOf = (stage: string) => ({ from: { stage, output: FEATURES 
 
 /** The part of a model that features hang on. */
 const viewOf = ({ cut, pooled }: FeatureCut): string => (pooled === null ? `prefix/${cut}` : `pooled/${pooled}`)
+
+/** What a view of a model of so many blocks keeps: `viewOf` read back. */
+export const cutOfView = (view: string, blocks: number): FeatureCut => {
+  const [what, which] = view.split("/")
+  return what === "prefix" ? { cut: Number(which), pooled: null } : { cut: blocks, pooled: which as "mean" | "cls" }
+}
 
 /** The hidden states in front of the first block that the model's strategy trains: what a partly frozen model shares with its base. */
 export const partialCut = (model: Facts): FeatureCut => ({ cut: Number(model["frozen_blocks"] ?? 0), pooled: null })

@@ -141,6 +141,8 @@ export const split = make({
     }
   },
   random: true,
+  // What is stated of the rows goes on with the parts.
+  facts: { rows: "all" },
   module: "steps/split/run",
   run: () => import("./run.ts")
 })

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { InputArtifact, InputSource, OutputArtifact, Progress, StageContext } from "@hone/core/Stage"
-import type { Step } from "@hone/core/Step"
+import { factsGiven } from "@hone/core/plan/StageKey"
+import { portOf } from "@hone/core/plan/StageInputs"
+import type { Stage, Step } from "@hone/core/Step"
 import { Effect, Schema } from "effect"
 
 /** A folder of its own for a test, removed by `dispose`. */
@@ -61,7 +63,7 @@ export const runStage = (bench: Bench, step: Step, options: RunOptions = {}): Ef
     const log: Array<string> = []
     const context: StageContext = {
       params,
-      inputs: options.inputs ?? {},
+      inputs: asDeclared(stage, params, options.inputs ?? {}),
       sources: options.sources ?? {},
       folder,
       seed: options.seed ?? 0,
@@ -88,6 +90,18 @@ export const runStage = (bench: Bench, step: Step, options: RunOptions = {}): Ef
       log
     }
   })
+
+/** Inputs as the runner hands them to a stage: with the facts alone that it declares, and the name of the view that it hangs on. */
+const asDeclared = (stage: Stage<any>, params: unknown, inputs: Readonly<Record<string, InputArtifact>>) =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([name, artifact]): [string, InputArtifact] => {
+      const input = stage.inputs[portOf(name)]
+      if (input === undefined) return [name, artifact]
+      const view = input.view?.(params, artifact.facts)
+      const facts = factsGiven(input, artifact.facts)
+      return [name, { ...artifact, facts, ...(view === undefined ? {} : { view }) }]
+    })
+  )
 
 /** A file as the runner hands it to a stage: resolved, with the digest of its bytes. */
 export const sourceOf = (path: string, format: string): InputSource => ({

@@ -13,6 +13,8 @@ export const tokenize = make({
     outputs: { tokens: tokensType(inputs["rows"], params.max_length) },
     faults: textFaults(inputs["rows"])
   }),
+  // What is stated of the rows goes on with the tokens.
+  facts: { rows: "all", tokenizer: ["model_max_length", "pad_token_id", "vocabulary_size"] },
   module: "steps/tokenize/run",
   run: () => import("./run.ts")
 })

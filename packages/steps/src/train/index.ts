@@ -209,8 +209,8 @@ export const train = makeStaged({
       numerics: true,
       inputs: {
         model: { from: { port: "model" } },
-        train: { from: { port: "train" } },
-        validation: { from: { port: "validation" } },
+        train: { from: { port: "train" }, facts: ["tokenizer"] },
+        validation: { from: { port: "validation" }, facts: ["tokenizer"] },
         tokenizer: { from: { port: "tokenizer" } },
         features_train: featuresOf("features_train"),
         features_validation: featuresOf("features_validation")

@@ -21,11 +21,10 @@ const rowsOf = (step: PlannedStep): OutputArtifact | undefined =>
     .flatMap(({ record }) => Object.values(record?.outputs ?? {}))
     .find((artifact) => typeof artifact.facts["rows"] === "number")
 
-const tokenizerOf = (step: PlannedStep, steps: ReadonlyArray<PlannedStep>): OutputArtifact | undefined => {
-  const digests = new Set(step.stages.flatMap(({ preimage }) => Object.values(preimage.inputs)))
+const tokenizerOf = (rows: OutputArtifact, steps: ReadonlyArray<PlannedStep>): OutputArtifact | undefined => {
   const all = steps.flatMap((other) => other.stages.flatMap(({ record }) => Object.entries(record?.outputs ?? {})))
   const named = all.filter(([name]) => name === "tokenizer").map(([, artifact]) => artifact)
-  return named.find((artifact) => digests.has(artifact.content)) ?? named[0]
+  return named.find((artifact) => artifact.content === rows.facts["tokenizer"]) ?? named[0]
 }
 
 const read = async (
@@ -129,7 +128,7 @@ export const previewVerb = Command.make(
       printError(`${why}\n  preview an ingest, tokenize or split step after \`hone run ${file}\``)
       return yield* new Exit({ code: 1 })
     }
-    const preview = yield* Effect.promise(() => read(folder, rows, tokenizerOf(step, planned.steps), count))
+    const preview = yield* Effect.promise(() => read(folder, rows, tokenizerOf(rows, planned.steps), count))
     if (json) return printJson({ step: name, ...preview })
     const blocks = preview.rows.map(shownRow)
     const spread = [`${paint("bold", String(preview.total))} rows`, ...labelBars(preview), ...lengthBars(preview)]
