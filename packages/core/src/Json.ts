@@ -4,3 +4,7 @@ export type Json = string | number | boolean | null | ReadonlyArray<Json> | Json
 export interface JsonObject {
   readonly [key: string]: Json
 }
+
+/** Whether a value is a map. */
+export const isRecord = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

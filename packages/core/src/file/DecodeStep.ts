@@ -1,4 +1,4 @@
-import type { Json } from "../Json.ts"
+import { isRecord, type Json } from "../Json.ts"
 import { paramInfos } from "../Params.ts"
 import type { Registry } from "../Pipeline.ts"
 import { namedSecrets } from "../Secrets.ts"
@@ -9,7 +9,7 @@ import type { FaultList } from "./FaultList.ts"
 import type { Scopes } from "./Interpolate.ts"
 import { interpolate } from "./Interpolate.ts"
 import type { Instance } from "./Matrix.ts"
-import { decodeBlock, isRecord, vocabulary } from "./SchemaFaults.ts"
+import { decodeBlock, vocabulary } from "./SchemaFaults.ts"
 import { suggest } from "./Suggest.ts"
 
 const stepName = /^[A-Za-z][A-Za-z0-9_-]*$/u

@@ -1,8 +1,7 @@
 import type { Fault } from "../Fault.ts"
-import type { Json } from "../Json.ts"
+import { isRecord, type Json } from "../Json.ts"
 import type { Path, PipelineDocument, Place } from "./Document.ts"
 import { parseText } from "./Document.ts"
-import { isRecord } from "./SchemaFaults.ts"
 
 /** A file with its text, or why it could not be read. */
 export type FileText = { readonly file: string; readonly text: string } | { readonly problem: string }

@@ -1,10 +1,9 @@
 import { Schema } from "effect"
-import type { Json, JsonObject } from "../Json.ts"
+import { isRecord, type Json, type JsonObject } from "../Json.ts"
 import type { Registry } from "../Pipeline.ts"
 import type { Step } from "../Step.ts"
 import { DomainBlock, SweepBlock, sweepNotes } from "../sweep/SweepBlock.ts"
 import { Envelope, envelopeNotes, stepNotes } from "./Envelope.ts"
-import { isRecord } from "./SchemaFaults.ts"
 
 /** A `${...}` may stand for any param: what it brings is checked when the file is planned. */
 const reference: JsonObject = { type: "string", pattern: "^\\$\\{[^{}]+\\}$" }

@@ -1,6 +1,5 @@
-import type { Json, JsonObject } from "../Json.ts"
+import { isRecord, type Json, type JsonObject } from "../Json.ts"
 import type { Path } from "./Document.ts"
-import { isRecord } from "./SchemaFaults.ts"
 
 /** One choice of values for the axes of a matrix, in the order in which they were declared. */
 type Binding = Readonly<Record<string, Json>>

@@ -1,8 +1,7 @@
 import { parse } from "yaml"
 import type { Fault } from "../Fault.ts"
-import type { Json } from "../Json.ts"
+import { isRecord, type Json } from "../Json.ts"
 import type { Path, Place } from "./Document.ts"
-import { isRecord } from "./SchemaFaults.ts"
 import { suggest } from "./Suggest.ts"
 
 /** `--set tuned.learning_rate=1e-4`, read. The value is a YAML scalar or flow collection, so it has the type it would have in the file. */

@@ -1,5 +1,5 @@
 import { Schema, SchemaIssue } from "effect"
-import type { Json, JsonObject } from "../Json.ts"
+import type { Json } from "../Json.ts"
 import type { Path } from "./Document.ts"
 import { nearest, suggest } from "./Suggest.ts"
 
@@ -119,6 +119,3 @@ const withoutEchoes = (faults: ReadonlyArray<SchemaFault>): ReadonlyArray<Schema
     return match === undefined ? [fault] : [{ ...fault, hint: `did you mean \`${match.path.at(-1)}\`?` }]
   })
 }
-
-export const isRecord = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

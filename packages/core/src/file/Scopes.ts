@@ -1,12 +1,11 @@
 import { parse } from "yaml"
-import type { Json, JsonObject } from "../Json.ts"
+import { isRecord, type Json, type JsonObject } from "../Json.ts"
 import { paramInfos } from "../Params.ts"
 import { placeholder } from "../Secrets.ts"
 import type { Registry } from "../Pipeline.ts"
 import type { FaultList } from "./FaultList.ts"
 import type { Lookup, Scopes } from "./Interpolate.ts"
 import { interpolate } from "./Interpolate.ts"
-import { isRecord } from "./SchemaFaults.ts"
 import { suggest } from "./Suggest.ts"
 
 export type Env = Readonly<Record<string, string | undefined>>

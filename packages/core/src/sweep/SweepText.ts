@@ -2,8 +2,7 @@ import { parse } from "yaml"
 import type { Path, PipelineDocument, Place } from "../file/Document.ts"
 import { startsWith } from "../file/FaultList.ts"
 import { setAt } from "../file/Overrides.ts"
-import { isRecord } from "../file/SchemaFaults.ts"
-import type { Json } from "../Json.ts"
+import { isRecord, type Json } from "../Json.ts"
 
 /** A part of a sweep that the command line gives: `--set 'tuned.learning_rate=log(1e-5,1e-3)'`, `--trials 12`. */
 export interface SweepOption {

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises"
 import { join } from "node:path"
-import type { Json, JsonObject } from "@hone/core/Json"
+import { isRecord, type Json, type JsonObject } from "@hone/core/Json"
 import { type BertConfig, parseBertConfig, UnsupportedConfig } from "@hone/nn/models/bert/config"
 import type { Pooling } from "../artifacts/manifest.ts"
 import type { Thresholds } from "../evaluate/decide.ts"
@@ -39,13 +39,10 @@ const classifiers: Readonly<Record<string, Pooling>> = {
   [meanPooledArchitecture]: "mean"
 }
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 /** Class names in the order of their index; null unless `id2label` counts 0, 1, 2, ... */
 const labelNames = (config: JsonObject): ReadonlyArray<string> | null => {
   const named = config["id2label"]
-  if (!isObject(named)) return null
+  if (!isRecord(named)) return null
   const names = Object.keys(named).map((_, index) => named[String(index)])
   return names.length > 0 && names.every((name) => typeof name === "string") ? (names as Array<string>) : null
 }
@@ -63,7 +60,7 @@ const thresholdsOf = (config: JsonObject, labels: ReadonlyArray<string> | null):
   if (given === undefined || given === null || labels === null) return null
   const isSound = ([label, value]: readonly [string, Json]) =>
     labels.includes(label) && typeof value === "number" && value >= 0 && value <= 1
-  if (isObject(given) && Object.entries(given).every(isSound)) return given as Thresholds
+  if (isRecord(given) && Object.entries(given).every(isSound)) return given as Thresholds
   throw new UnsupportedConfig("decision_thresholds", given, `probabilities of some of the labels ${labels.join(", ")}`)
 }
 

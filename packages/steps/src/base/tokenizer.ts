@@ -1,6 +1,6 @@
 import { readFile, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
-import type { Json, JsonObject } from "@hone/core/Json"
+import { isRecord, type Json, type JsonObject } from "@hone/core/Json"
 import { type OutputArtifact, StageError } from "@hone/core/Stage"
 import { Effect } from "effect"
 import type { BertConfig } from "@hone/nn/models/bert/config"
@@ -46,14 +46,11 @@ const badTokenizer = (problem: string): StageError =>
     hint: "save it in the fast format: AutoTokenizer.from_pretrained(...).save_pretrained(folder)"
   })
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 /** What a file states; nothing where it is absent, or no object. */
 const parse = (bytes: Uint8Array | undefined): JsonObject => {
   try {
     const stated = JSON.parse(Buffer.from(bytes ?? []).toString("utf8")) as Json
-    return isObject(stated) ? stated : {}
+    return isRecord(stated) ? stated : {}
   } catch {
     return {}
   }
@@ -62,7 +59,7 @@ const parse = (bytes: Uint8Array | undefined): JsonObject => {
 /** Ids by token (BPE, WordPiece, WordLevel) or in the order of a list (Unigram). */
 const idsOf = (vocabulary: Json | undefined): Iterable<Json> => {
   if (Array.isArray(vocabulary)) return vocabulary.keys()
-  return isObject(vocabulary) ? Object.values(vocabulary) : []
+  return isRecord(vocabulary) ? Object.values(vocabulary) : []
 }
 
 /** One more than the largest id that the tokenizer gives: its vocabulary, and tokens added behind it. Throws StageError `bad_tokenizer`. */
@@ -73,10 +70,10 @@ const vocabularySize = (bytes: Uint8Array): number => {
   } catch (error) {
     throw badTokenizer((error as Error).message)
   }
-  if (!isObject(tokenizer) || !isObject(tokenizer["model"])) throw badTokenizer("it has no model")
+  if (!isRecord(tokenizer) || !isRecord(tokenizer["model"])) throw badTokenizer("it has no model")
   const given = tokenizer["added_tokens"]
   const added = (Array.isArray(given) ? given : []).map((token: Json) =>
-    isObject(token) ? (token["id"] ?? null) : null
+    isRecord(token) ? (token["id"] ?? null) : null
   )
   let size = 0
   for (const ids of [idsOf(tokenizer["model"]["vocab"]), added])

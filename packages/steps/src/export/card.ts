@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "@hone/core/Json"
+import { isRecord, type Json, type JsonObject } from "@hone/core/Json"
 import type { Facts } from "@hone/core/Step"
 import type { ModelManifest } from "../artifacts/manifest.ts"
 import { headOf, problemTypeOf } from "./config.ts"
@@ -130,10 +130,7 @@ const decisions = ({ manifest }: CardContents): string => {
   return [intro, table(["label", "probability from which on"], rows), ...other, python].join("\n\n")
 }
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const countsOf = (facts: Facts | undefined): JsonObject => (isObject(facts?.["counts"]) ? facts["counts"] : {})
+const countsOf = (facts: Facts | undefined): JsonObject => (isRecord(facts?.["counts"]) ? facts["counts"] : {})
 
 const labelTable = ({ manifest, train }: CardContents): string => {
   const counts = countsOf(train?.facts)
@@ -159,7 +156,7 @@ const predictorTitles: Readonly<Record<string, string>> = {
 
 /** Predictors by metrics, this model first. Facts that are no predictor's are passed over. */
 const scoreTable = (predictors: Facts): string => {
-  const names = Object.keys(predictorTitles).filter((name) => isObject(predictors[name]))
+  const names = Object.keys(predictorTitles).filter((name) => isRecord(predictors[name]))
   const metrics = [...new Set(names.flatMap((name) => Object.keys(predictors[name] as JsonObject)))]
   const rows = names.map((name) => [
     predictorTitles[name]!,

@@ -3,7 +3,7 @@ import { elements, type ModelManifest } from "../artifacts/manifest.ts"
 import { type Model, readModel } from "../artifacts/model.ts"
 import type { Thresholds } from "../evaluate/decide.ts"
 import { modelCard } from "./card.ts"
-import { exportConfig, headOf } from "./config.ts"
+import { exportConfig, headOf, refuseOneLabel } from "./config.ts"
 import { type FolderFile, jsonFile, textFile } from "./files.ts"
 import { modelingModule, modelingSource } from "./modelingHone.ts"
 import type { ExportParams } from "./params.ts"
@@ -29,12 +29,13 @@ export interface ClassifierFolder {
 }
 
 /**
- * The files of a Hugging Face folder of a classifier. Fails by StageError: `no_head`, `tokenizer_mismatch` where the tokenizer is
+ * The files of a Hugging Face folder of a classifier. Fails by StageError: `no_head`, `one_label`, `tokenizer_mismatch` where the tokenizer is
  * not the one that the model was trained with, `metrics_of_another_model`, and as the readers of artifacts do.
  */
 export const classifierFolder = (inputs: ExportInputs): ClassifierFolder => {
   const model = readModel(inputs.model, inputs.blobPath)
   const { pooling } = headOf(model.manifest)
+  refuseOneLabel(model.manifest)
   checkTokenizer(model, inputs.tokenizer)
   checkMetrics(model, inputs.metrics)
   const manifest = withThresholds(model.manifest, inputs.metrics)

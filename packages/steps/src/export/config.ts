@@ -34,6 +34,17 @@ export const headOf = ({ head }: ModelManifest): Head => {
   })
 }
 
+/** transformers loads no classifier of one class. Fails by StageError `one_label`. */
+export const refuseOneLabel = (manifest: ModelManifest): void => {
+  const { labels } = headOf(manifest)
+  if (labels.length > 1 || problemTypeOf(manifest) !== "single_label_classification") return
+  throw new StageError({
+    code: "one_label",
+    message: `the model knows one label alone, ${JSON.stringify(labels[0])}: transformers loads no classifier of one class`,
+    hint: "train on rows that have two labels or more"
+  })
+}
+
 /**
  * config.json of an exported classifier. A head on BERT's pooler is transformers' BertForSequenceClassification. One on the mean of
  * the last hidden states is a class of its own: `auto_map` names the file that defines it, `classifier_pooling` (ModernBERT's word)

@@ -178,6 +178,9 @@ const failure = (effect: Effect.Effect<unknown, unknown>) =>
 it.effect("a base without a head and another model's tokenizer are refused", () =>
   Effect.gen(function* () {
     assert.strictEqual(yield* failure(exported(tinyModel(bench))), "no_head")
+    // transformers: `problem_type="single_label_classification"` requires `num_labels > 1`.
+    const ofOne = tinyModel(bench, { head: { pooling: "mean", labels: ["a"], dropout: 0 } })
+    assert.strictEqual(yield* failure(exported(ofOne)), "one_label")
     const foreign = tinyModel(bench, { head: headOn("mean"), tokenizer: "f".repeat(64) })
     assert.strictEqual(yield* failure(exported(foreign)), "tokenizer_mismatch")
     const faults = exportStep.types({ params: {}, inputs: { model: { kind: "model", head: false } }, heads: {} }).faults
