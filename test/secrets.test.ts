@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -32,8 +32,8 @@ afterEach(() => {
   place.remove()
 })
 
-const pipeline = (source: string, test = "0.5") => `name: x
-env: { PLACE: { secret: true } }
+const pipeline = (source: string, test = "0.5", env = "{ PLACE: { secret: true } }") => `name: x
+env: ${env}
 steps:
   rows: { uses: ingest, with: { source: ${source}, task: text-classification, columns: { text: text, label: label } } }
   parts: { uses: split, in: { rows: rows }, with: { test: ${test} } }
@@ -58,7 +58,13 @@ const everythingKept = (): string =>
     .join("\n")
 
 const expectHidden = (...texts: ReadonlyArray<string>) => {
-  for (const form of forms) for (const text of texts) expect(text).not.toContain(form)
+  // Where one stands, with what is around it: the store is long.
+  const around = texts.flatMap((text) =>
+    forms.flatMap((form) =>
+      text.includes(form) ? [text.slice(Math.max(0, text.indexOf(form) - 200)).slice(0, 400)] : []
+    )
+  )
+  expect(around).toEqual([])
 }
 
 /** Every command that shows something of a run. */
@@ -69,7 +75,10 @@ const allThatIsSaid = async () => {
     ["plan", "x.yaml", "--json"],
     ["explain", "x.yaml", "rows", "--json"],
     ["show", "x.yaml", "rows", "--json"],
-    ["runs", "x.yaml", "--json"]
+    ["explain", "x.yaml", "parts"],
+    ["runs", "x.yaml", "--json"],
+    ["rerun", "x.yaml", "--check", "100%"],
+    ["gc", "x.yaml"]
   ]
   const said: Array<string> = []
   for (const command of commands) {
@@ -79,15 +88,23 @@ const allThatIsSaid = async () => {
   return said
 }
 
-it("a secret opens a source, and stands nowhere: not in the store, not in the cache, in nothing that is printed", async () => {
-  place.write("x.yaml", pipeline(at("open")))
+it("values of the environment stand nowhere: not in the store, not in the cache, in nothing that is printed", async () => {
+  // A secret, a number and a text: the last two may change results.
+  const where = 'task: text-classification, where: "${env.CHOICE}"'
+  const env = "{ PLACE: { secret: true }, SHARE: null, CHOICE: null }"
+  place.write("x.yaml", pipeline(at("open"), '"${env.SHARE}"', env).replace("task: text-classification", where))
+  Object.assign(place.env, { SHARE: "0.48731", CHOICE: 'text != "s3cret row"' })
   const said = await allThatIsSaid()
   expect(said.join("\n")).toContain("2 steps ran")
   expect(asked[0]).toBe(`/open/${value}`)
   expectHidden(everythingKept(), ...said)
-  // Another value for the same bytes is the same result.
+  expect(statSync(join(place.folder, ".hone", "salt")).mode & 0o777).toBe(0o600)
+  // Another secret for the same bytes is the same result; another share is not, and the reason names the variable.
   place.env["PLACE"] = "another"
   expect((await place.run("x.yaml")).stages).toEqual([])
+  place.env["SHARE"] = "0.51269"
+  const { stdout } = await place.hone("plan", "x.yaml")
+  expect(stdout).toMatch(/parts +split +run +test: another value of \$\{env\.SHARE\}/u)
 })
 
 it("nor in a fault of the source, nor in the failure of a step", async () => {
@@ -139,4 +156,37 @@ it("a secret that would change a result is a fault where it is taken, and so is 
   place.write("y.yaml", pipeline("r.csv").replace("{ PLACE: { secret: true } }", "[HF_TOKEN]"))
   const undeclared = await place.hone("plan", "y.yaml")
   expect([undeclared.code, undeclared.stderr.includes("declare it so: HF_TOKEN: { secret: true }")]).toEqual([2, true])
+})
+
+it("nor in the faults that they lead to, of a variable that is no secret either", async () => {
+  mkdirSync(join(place.folder, "s3cret place"))
+  writeFileSync(join(place.folder, "s3cret place", "r.csv"), csv)
+  const again = '  again: { uses: split, in: { rows: rows }, with: { test: "${steps.parts.with.test}", seed: 2 } }\n'
+  place.write("x.yaml", pipeline('"${env.PLACE}/r.csv"', '"${env.SHARE}"', "[PLACE, SHARE]") + again)
+  const sound = { SHARE: "0.48731", PLACE: join(place.folder, "s3cret place") }
+  for (const change of [{ SHARE: "70.48731" }, { SHARE: "s3cret share" }, { PLACE: `${sound.PLACE}/none` }]) {
+    Object.assign(place.env, sound, change)
+    const { code, stderr, stdout } = await place.hone("plan", "x.yaml")
+    expect([code, stderr]).toEqual([2, expect.stringContaining("${env.")])
+    expectHidden(stderr, stdout)
+  }
+})
+
+it("a value that may be told counts as if it stood in the file; another one is another store's to tell apart", async () => {
+  place.write("r.csv", csv)
+  place.env["SHARE"] = "0.48731"
+  place.write("x.yaml", pipeline("r.csv", '"${env.SHARE}"', "{ SHARE: { secret: false } }"))
+  await place.run("x.yaml")
+  expect(everythingKept()).toContain("0.48731")
+  place.write("x.yaml", pipeline("r.csv", "0.48731", "[]"))
+  expect((await place.run("x.yaml")).stages).toEqual([])
+
+  place.write("x.yaml", pipeline("r.csv", '"${env.SHARE}"', "[SHARE]"))
+  const keyHere = async () => {
+    const { stdout } = await place.hone("plan", "x.yaml", "--json")
+    return (JSON.parse(stdout) as { steps: ReadonlyArray<{ key: string }> }).steps[1]!.key
+  }
+  const [first, again] = [await keyHere(), await keyHere()]
+  rmSync(join(place.folder, ".hone", "salt"))
+  expect([again, (await keyHere()) === first]).toEqual([first, false])
 })

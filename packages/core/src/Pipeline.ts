@@ -22,6 +22,8 @@ export interface PipelineStep {
   /** By port; an instance gathered by a port stands under `port@binding`. */
   readonly inputs: Readonly<Record<string, OutputRef>>
   readonly sources: Readonly<Record<string, SourceRequest>>
+  /** By name, params of the key whose values came from the environment, with what stands for them in keys and records. */
+  readonly hidden: Readonly<Record<string, string>>
 }
 
 /** A pipeline as written: all its faults that need no look at data are known to be absent. Steps come in an order that runs. */
@@ -32,8 +34,8 @@ export interface Pipeline {
   /** The file as it stands in messages, and every text read for it, by file. */
   readonly file: string
   readonly texts: Readonly<Record<string, string>>
-  /** Names of environment variables declared with `secret: true`; wherever one is taken its placeholder stands. */
-  readonly secrets: ReadonlyArray<string>
+  /** What is said, with placeholders for the values of environment variables that stand in no file. */
+  readonly conceal: <A>(said: A) => A
   /** Where a part of the file stands, also when `--set` put it there. */
   readonly place: (path: Path, what: "key" | "value") => Place
 }

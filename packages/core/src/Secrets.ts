@@ -1,10 +1,20 @@
+import type { Fault } from "./Fault.ts"
+import type { Json } from "./Json.ts"
+
 /** Values by name, as an environment gives them. */
-type Env = Readonly<Record<string, string | undefined>>
+export type Env = Readonly<Record<string, string | undefined>>
 
 const written = /\$\{env\.(\w+)\}/gu
 
 /** How a declared secret stands in params, keys, records and messages: as the file writes it, never its value. */
 export const placeholder = (name: string): string => `\${env.${name}}`
+
+/** How a value that came from the environment stands in keys and records: its variables, and a digest that tells two values apart. */
+export const veiled = (names: ReadonlyArray<string>, digest: string): string =>
+  `${names.map(placeholder).join("")} #${digest}`
+
+/** The same without the digest, as people are shown it. */
+export const shownVeil = (text: string): string => text.replace(/^((?:\$\{env\.\w+\})+) #[0-9a-f]{32}$/u, "$1")
 
 /** The secrets that a text with its `${...}` filled still names. */
 export const namedSecrets = (text: string): ReadonlyArray<string> =>
@@ -38,3 +48,14 @@ export const conceal = <A>(value: A, secrets: ReadonlyArray<string>, env: Env): 
   }
   return walk(value) as A
 }
+
+/** Of a value that is too short or too common to be looked for everywhere: a text about the place that took it, without it. */
+export const withoutValue = (text: string, value: Json, shown: string): string => {
+  if (typeof value === "object") return text
+  const literal = String(value).replace(/[$()*+./?[\\\]^{|}]/gu, "\\$&")
+  return text.replace(new RegExp(`(?<![\\w.])${literal}(?!\\w|\\.\\d)`, "gu"), () => shown)
+}
+
+/** Faults whose words went through `clean`; places stay. */
+export const cleanedFaults = (faults: ReadonlyArray<Fault>, clean: (text: string) => string): ReadonlyArray<Fault> =>
+  faults.map((fault) => ({ ...fault, message: clean(fault.message), hint: clean(fault.hint) }))

@@ -38,7 +38,9 @@ export class Sources extends Context.Service<
     readonly resolve: (
       request: SourceRequest,
       step: Step,
-      params: unknown
+      params: unknown,
+      /** What is said of it goes through this. */
+      conceal: <A>(said: A) => A
     ) => Effect.Effect<ResolvedSource, SourceProblem>
   }
 >()("@hone/core/Sources") {}

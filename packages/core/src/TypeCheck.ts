@@ -4,6 +4,7 @@ import type { Pipeline, PipelineStep, PipelineTypes } from "./Pipeline.ts"
 import { portOf } from "./plan/StageInputs.ts"
 import type { InputPort, PortType } from "./Port.ts"
 import { describePort } from "./Port.ts"
+import { shownVeil, withoutValue } from "./Secrets.ts"
 import type { SourceHead } from "./Step.ts"
 
 /** What reading the heads of a step's sources told: step name -> source name -> head. */
@@ -48,7 +49,8 @@ export const checkTypes = (
         : undefined
     for (const fault of own?.faults ?? []) {
       const place = pipeline.place(["steps", step.written, ...fault.path], "value")
-      faults.push({ ...place, code: "type", message: fault.message, hint: fault.hint })
+      const clean = (text: string) => pipeline.conceal(withoutHidden(step, text))
+      faults.push({ ...place, code: "type", message: clean(fault.message), hint: clean(fault.hint) })
     }
     if (faults.length > before) untyped.add(step.name)
     const declared = Object.entries(step.definition.outputs).map(([name, port]) => [name, { kind: port.kind }] as const)
@@ -56,6 +58,10 @@ export const checkTypes = (
   }
   return { types, faults }
 }
+
+/** What a step says of its own params, without the values that the environment gave. */
+const withoutHidden = ({ hidden, params }: PipelineStep, text: string): string =>
+  Object.entries(hidden).reduce((rest, [name, veil]) => withoutValue(rest, params[name], shownVeil(veil)), text)
 
 const checkEdge = (
   pipeline: Pipeline,

@@ -42,7 +42,8 @@ const connected = (definition: Step): PipelineStep => ({
   definition,
   params: Schema.decodeUnknownSync(definition.params as Schema.Codec<unknown>)(exampleOf(definition.kind).with ?? {}),
   inputs: Object.fromEntries(Object.keys(definition.inputs).map((port) => [port, { step: port, output: port }])),
-  sources: {}
+  sources: {},
+  hidden: {}
 })
 
 /** What a stage is keyed by, and what its work is told of its inputs, where the input `altered` states these facts. */
@@ -50,7 +51,15 @@ const keyedAndTold = (step: PipelineStep, stage: Stage<any>, altered: string, fa
   const bound = boundInputs(step, stage)
   const inputs = Object.fromEntries(bound.map(({ name }) => [name, stating(name === altered ? facts : stated)]))
   const { preimage } = keyStage({
-    pipeline: { name: "", seed: 0, steps: [], file: "", texts: {}, secrets: [], place: () => ({}) as never },
+    pipeline: {
+      name: "",
+      seed: 0,
+      steps: [],
+      file: "",
+      texts: {},
+      conceal: (said) => said,
+      place: () => ({}) as never
+    },
     step,
     stage,
     inputs,
@@ -119,6 +128,8 @@ describe.each(Object.keys(registry))("%s", (kind) => {
     const keyed = new Set(step.stages.flatMap((stage) => Object.keys(stage.params(params, {}))))
     for (const { name, role } of paramInfos(step.params)) {
       if (role === "operational") assert.isFalse(keyed.has(name), name)
+      // Under another name, a value that the environment gave would stand in clear.
+      assert.includeMembers(Object.keys(params), [...keyed])
       if (role === "semantic" && params[name] !== undefined && !asSources.includes(`${kind}.${name}`))
         assert.isTrue(keyed.has(name), name)
     }

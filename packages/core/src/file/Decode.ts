@@ -1,7 +1,9 @@
+import { sha256 } from "../Canonical.ts"
 import { PipelineFaults, sortFaults } from "../Fault.ts"
 import { isRecord, type Json, type JsonObject } from "../Json.ts"
+import { cleanedFaults, type Env } from "../Secrets.ts"
 import type { OutputRef, Pipeline, PipelineStep, Registry } from "../Pipeline.ts"
-import { type DecodedBlocks, decodeEnvelopeStep, decodeParams } from "./DecodeStep.ts"
+import { type DecodedBlocks, decodeEnvelopeStep, decodeParams, type Digest } from "./DecodeStep.ts"
 import type { Path, PipelineDocument, Place } from "./Document.ts"
 import { parseText } from "./Document.ts"
 import type { Envelope as EnvelopeType } from "./Envelope.ts"
@@ -15,8 +17,7 @@ import type { Override } from "./Overrides.ts"
 import { applyOverrides, withOverrides } from "./Overrides.ts"
 import { inRunningOrder, resolveInputs } from "./References.ts"
 import { decodeBlock, vocabulary } from "./SchemaFaults.ts"
-import type { Env } from "./Scopes.ts"
-import { scopesOf, secretsIn } from "./Scopes.ts"
+import { concealer, hiddenIn, scopesOf } from "./Scopes.ts"
 
 export interface PipelineText {
   /** As it is to stand in messages: relative to where the user is. */
@@ -25,8 +26,12 @@ export interface PipelineText {
   readonly sets?: ReadonlyArray<string>
   /** Values of environment variables: only those that the file declares are taken. */
   readonly env?: Env
+  /** 32 hexadecimal digits for a value that is told to nobody, the same for the same value. Absent: a plain digest. */
+  readonly digest?: Digest
   readonly readInclude?: ReadInclude
 }
+
+const plainDigest: Digest = (text) => sha256(text).slice(0, 32)
 
 const noIncludes: ReadInclude = () => ({ problem: "nothing can be included here" })
 
@@ -128,7 +133,9 @@ export const readPipeline = (source: PipelineText, registry: Registry): Pipeline
       const decoded = decodeValue({ source, assembled, value, registry, faults, known })
       if (decoded !== undefined && faults.list.length === 0)
         return { ...decoded.pipeline, place: placing(assembled, overrides) }
-      return new PipelineFaults({ faults: sortFaults(faults.list, source.file), texts: assembled.texts })
+      const clean = concealer(isRecord(value) ? value["env"] : undefined, source.env ?? {})
+      const told = cleanedFaults(faults.list, clean)
+      return new PipelineFaults({ faults: sortFaults(told, source.file), texts: assembled.texts })
     },
     sound: () => {
       const place = placing(assembled, set.overrides)
@@ -189,13 +196,20 @@ const decodeValue = ({
   const expanded = expandMatrix(written, (uses, port) => registry[uses]?.inputs[port]?.gather === true)
   for (const fault of expanded.faults) faults.add(fault.path, "value", "matrix", fault.message, fault.hint)
 
-  const scopes = scopesOf(value, registry, source.env ?? {}, faults)
+  const env = source.env ?? {}
+  const surroundings = {
+    scopes: scopesOf(value, registry, env, faults),
+    hidden: hiddenIn(value["env"], env),
+    digest: source.digest ?? plainDigest
+  }
   const steps = expanded.instances.flatMap((instance) => {
     const definition = kinds.get(instance.written)
     if (definition === undefined) return []
     const before = faults.list.length
-    const params = decodeParams(instance, definition, blocks[instance.written] ?? null, scopes, faults, known)
-    return [{ ...instance, definition, params, isSound: faults.list.length === before && params !== undefined }]
+    const block = blocks[instance.written] ?? null
+    const decoded = decodeParams(instance, definition, block, surroundings, faults, known)
+    const isSound = faults.list.length === before && decoded.params !== undefined
+    return [{ ...instance, definition, ...decoded, isSound }]
   })
   const names = new Set(expanded.instances.map((instance) => instance.name))
   const definitions = new Map(steps.map((step) => [step.name, step.definition]))
@@ -213,10 +227,10 @@ const decodeValue = ({
   if (envelope === undefined) return undefined
 
   const ready = order.flatMap(
-    ({ definition, isSound, name, params, refs, written: file }): ReadonlyArray<PipelineStep> => {
+    ({ definition, hidden, isSound, name, params, refs, written: file }): ReadonlyArray<PipelineStep> => {
       if (!isSound) return []
       const inputs: Readonly<Record<string, OutputRef>> = refs
-      return [{ name, written: file, definition, params, inputs, sources: definition.sources(params) }]
+      return [{ name, written: file, definition, params, inputs, sources: definition.sources(params), hidden }]
     }
   )
   const pipeline = {
@@ -225,7 +239,7 @@ const decodeValue = ({
     steps: ready,
     texts: assembled.texts,
     file: source.file,
-    secrets: secretsIn(value["env"])
+    conceal: concealer(value["env"], env)
   }
   return { pipeline, unsure }
 }

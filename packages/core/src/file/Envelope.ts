@@ -4,9 +4,12 @@ const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4294967295
 const anything = Schema.Record(Schema.String, Schema.Unknown)
 const scalar = Schema.NullOr(Schema.Union([Schema.String, Schema.Finite, Schema.Boolean]))
 const variable = Schema.Struct({
-  secret: Schema.Boolean.annotate({
-    description: "Its value stands in no key, record, log or report, and may not change a result."
-  }),
+  secret: Schema.optionalKey(
+    Schema.Boolean.annotate({
+      description:
+        "true: its value may not change a result. false: it may be told, and counts as if it stood in the file. Left out: it may change results, and is told to nobody."
+    })
+  ),
   default: Schema.optionalKey(scalar.annotate({ description: "The value taken where the variable is not set." }))
 })
 

@@ -3,9 +3,13 @@ import type { Path } from "./Document.ts"
 import { suggest } from "./Suggest.ts"
 
 /** Finds what stands behind the words after the first: a value, or what to say of it. */
-export type Lookup = (
-  names: ReadonlyArray<string>
-) => { readonly value: Json } | { readonly message: string; readonly hint: string }
+export type Lookup = (names: ReadonlyArray<string>) =>
+  | {
+      readonly value: Json
+      /** Environment variables that it was made from. */
+      readonly taken?: ReadonlyArray<string>
+    }
+  | { readonly message: string; readonly hint: string }
 
 /** What `${...}` may name: one entry for each first word (`params`): its values by name, or a way to find them. */
 export type Scopes = Readonly<Record<string, JsonObject | Lookup>>
@@ -16,6 +20,12 @@ export interface InterpolationFault {
   readonly hint: string
 }
 
+/** A place that took environment variables, by name. */
+export interface Taken {
+  readonly path: Path
+  readonly names: ReadonlyArray<string>
+}
+
 const whole = /^\$\{([^{}]*)\}$/u
 const each = /\$\{([^{}]*)\}/gu
 
@@ -23,8 +33,13 @@ const each = /\$\{([^{}]*)\}/gu
 export const interpolate = (
   value: Json,
   scopes: Scopes
-): { readonly value: Json; readonly faults: ReadonlyArray<InterpolationFault> } => {
+): {
+  readonly value: Json
+  readonly faults: ReadonlyArray<InterpolationFault>
+  readonly taken: ReadonlyArray<Taken>
+} => {
   const faults: Array<InterpolationFault> = []
+  const taken: Array<Taken> = []
 
   const look = (reference: string, path: Path): Json => {
     const [scope = "", ...names] = reference.trim().split(".")
@@ -38,7 +53,10 @@ export const interpolate = (
     }
     if (typeof values === "function") {
       const found = values(names)
-      if ("value" in found) return found.value
+      if ("value" in found) {
+        if (found.taken !== undefined && found.taken.length > 0) taken.push({ path, names: found.taken })
+        return found.value
+      }
       faults.push({ path, message: `\${${reference}}: ${found.message}`, hint: found.hint })
       return null
     }
@@ -52,6 +70,7 @@ export const interpolate = (
       faults.push({ path, message: `\${${reference}}: there is no ${scope}.${names.join(".")}`, hint })
       return null
     }
+    if (scope === "env") taken.push({ path, names: [names[0]!] })
     return found
   }
 
@@ -74,5 +93,5 @@ export const interpolate = (
     return node
   }
 
-  return { value: walk(value, []), faults }
+  return { value: walk(value, []), faults, taken }
 }

@@ -28,7 +28,8 @@ export const vocabulary = (noun: string, notes: Readonly<Record<string, string>>
   describe: (key) => (Object.hasOwn(notes, key) ? notes[key] : undefined)
 })
 
-const valueAt = (value: unknown, path: Path): unknown => {
+/** What stands at a path; undefined where nothing does. */
+export const valueAt = (value: unknown, path: Path): unknown => {
   let node: unknown = value
   for (const key of path) {
     if (typeof node !== "object" || node === null || !Object.hasOwn(node, String(key))) return undefined

@@ -1,14 +1,12 @@
 import { parse } from "yaml"
 import { isRecord, type Json, type JsonObject } from "../Json.ts"
 import { paramInfos } from "../Params.ts"
-import { placeholder } from "../Secrets.ts"
+import { conceal, type Env, placeholder } from "../Secrets.ts"
 import type { Registry } from "../Pipeline.ts"
 import type { FaultList } from "./FaultList.ts"
 import type { Lookup, Scopes } from "./Interpolate.ts"
 import { interpolate } from "./Interpolate.ts"
 import { suggest } from "./Suggest.ts"
-
-export type Env = Readonly<Record<string, string | undefined>>
 
 // Read as YAML reads a scalar, as `--set` does: LR=1e-4 is a number.
 const scalar = (text: string): Json => {
@@ -23,6 +21,7 @@ const scalar = (text: string): Json => {
 interface Declared {
   readonly name: string
   readonly fallback: Json | undefined
+  /** Undefined where the file says neither. */
   readonly secret: boolean | undefined
   /** Where it stands below `env`. */
   readonly at: string | number
@@ -34,14 +33,32 @@ const declaredIn = (declared: Json | undefined): ReadonlyArray<Declared> => {
   if (!isRecord(declared)) return []
   return Object.entries(declared).map(([name, value]) =>
     isRecord(value)
-      ? { name, fallback: value["default"], secret: value["secret"] === true, at: name }
+      ? { name, fallback: value["default"], secret: value["secret"] as boolean | undefined, at: name }
       : { name, fallback: value, secret: undefined, at: name }
   )
 }
 
-/** The names of variables that the file declares with `secret: true`. */
-export const secretsIn = (declared: Json | undefined): ReadonlyArray<string> =>
-  declaredIn(declared).flatMap(({ name, secret }) => (secret === true ? [name] : []))
+/**
+ * Variables whose values the environment gives and nobody else is to see: all but those that the file declares with `secret: false`. A
+ * default stands in the file.
+ */
+export const hiddenIn = (declared: Json | undefined, env: Env): ReadonlySet<string> =>
+  new Set(
+    declaredIn(declared).flatMap(({ name, secret }) => (secret !== false && env[name] !== undefined ? [name] : []))
+  )
+
+// A shorter text, or a number, stands in messages by chance: it is taken out where it is known to stand.
+const SHORTEST = 4
+
+/** Takes the hidden values out of what is said, wherever they stand. */
+export const concealer = (declared: Json | undefined, env: Env): (<A>(said: A) => A) => {
+  const names = declaredIn(declared).flatMap(({ name, secret }) => {
+    const value = env[name]
+    const isTold = typeof value === "string" && value.length >= SHORTEST && typeof scalar(value) === "string"
+    return secret === true || (secret !== false && isTold) ? [name] : []
+  })
+  return (said) => conceal(said, names, env)
+}
 
 const telling = new Set(["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "APIKEY"])
 
@@ -63,7 +80,7 @@ const envScope = (declared: Json | undefined, env: Env, faults: FaultList): Json
       fault(`the secret \`${name}\` has a default`, "a value in the file is no secret: remove it, or `secret: true`")
     else if (secret === undefined && soundsSecret(name))
       fault(
-        `\`${name}\` sounds like a secret, and its value would be written into records`,
+        `\`${name}\` sounds like a secret, and the file does not say whether it is one`,
         `declare it so: ${name}: { secret: true }; or, if it is none, ${name}: { secret: false }`
       )
     else if (given !== undefined) values[name] = secret === true ? placeholder(name) : scalar(given)
@@ -97,9 +114,10 @@ const stepsScope = (steps: JsonObject, registry: Registry, base: () => Scopes): 
     for (const name of path) found = isRecord(found) && Object.hasOwn(found, name) ? found[name] : undefined
     if (found !== undefined) {
       open.push(id)
-      const { faults, value } = interpolate(found, base())
+      const { faults, taken, value } = interpolate(found, base())
       open.pop()
-      return faults[0] === undefined ? { value } : { message: faults[0].message, hint: faults[0].hint }
+      const names = taken.flatMap((one) => one.names)
+      return faults[0] === undefined ? { value, taken: names } : { message: faults[0].message, hint: faults[0].hint }
     }
     const definition = registry[String(written["uses"])]
     const infos = definition === undefined ? [] : paramInfos(definition.params)

@@ -1,4 +1,5 @@
-import type { Json } from "../Json.ts"
+import { isRecord, type Json } from "../Json.ts"
+import { shownVeil } from "../Secrets.ts"
 import type { Preimage } from "../record/ActionRecord.ts"
 
 /** A field in which two preimages differ: `params.learning_rate`, `inputs.train`, `step.implementation`. */
@@ -8,23 +9,20 @@ export interface Change {
   readonly after: Json | undefined
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const compare = (before: unknown, after: unknown, field: string, out: Array<Change>): void => {
-  if (isObject(before) && isObject(after)) {
+const compare = (before: Json | undefined, after: Json | undefined, field: string, out: Array<Change>): void => {
+  if (isRecord(before) && isRecord(after)) {
     for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
       compare(before[key], after[key], field === "" ? key : `${field}.${key}`, out)
     }
   } else if (JSON.stringify(before) !== JSON.stringify(after)) {
-    out.push({ field, before: before as Json | undefined, after: after as Json | undefined })
+    out.push({ field, before, after })
   }
 }
 
 /** Every field that differs, params first: what a person changed comes before what follows from it. */
 export const changesBetween = (before: Preimage, after: Preimage): ReadonlyArray<Change> => {
   const out: Array<Change> = []
-  compare(before, after, "", out)
+  compare(before as unknown as Json, after as unknown as Json, "", out)
   const rank = (change: Change) =>
     ["params", "sources", "seed", "inputs", "step", "numerics"].indexOf(change.field.split(".")[0]!)
   return out.sort((a, b) => rank(a) - rank(b))
@@ -32,7 +30,7 @@ export const changesBetween = (before: Preimage, after: Preimage): ReadonlyArray
 
 const short = (value: Json | undefined): string => {
   if (value === undefined) return "absent"
-  const text = JSON.stringify(value)
+  const text = typeof value === "string" && shownVeil(value) !== value ? shownVeil(value) : JSON.stringify(value)
   return text.length > 48 ? `${text.slice(0, 45)}...` : text
 }
 
@@ -40,6 +38,7 @@ const short = (value: Json | undefined): string => {
 export const describeChange = ({ after, before, field }: Change): string => {
   const [head, ...rest] = field.split(".")
   const name = rest.join(".")
+  if (head === "params" && short(before) === short(after)) return `${name}: another value of ${short(after)}`
   if (head === "params") return `${name}: ${short(before)} -> ${short(after)}`
   if (head === "inputs")
     return before === undefined

@@ -166,6 +166,7 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
   const readBy = (step: PipelineStep): ReadonlyArray<unknown> => [
     pipeline.seed,
     step.definition,
+    JSON.stringify(step.hidden),
     ...Object.entries(step.inputs).flatMap(([port, ref]) => [port, made.get(`${ref.step}.${ref.output}`)]),
     ...Object.values(prepared.sources[step.name] ?? {})
   ]

@@ -23,7 +23,7 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline, unsur
   for (const step of pipeline.steps) {
     const found: Record<string, ResolvedSource> = {}
     for (const [name, request] of Object.entries(step.sources)) {
-      const result = yield* Effect.result(service.resolve(request, step.definition, step.params))
+      const result = yield* Effect.result(service.resolve(request, step.definition, step.params, pipeline.conceal))
       if (Result.isSuccess(result)) found[name] = result.success
       else {
         const place = pipeline.place(["steps", step.written, "with", request.param], "value")

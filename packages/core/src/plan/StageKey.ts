@@ -36,6 +36,13 @@ export const factsGiven = ({ derived, facts: read }: StageInput<any>, facts: Fac
   return Object.fromEntries((read ?? []).flatMap((name) => (Object.hasOwn(facts, name) ? [[name, facts[name]!]] : [])))
 }
 
+/** Params of a key or trajectory, with what stands for those that the environment gave. */
+export const keyedParams = (
+  { hidden }: Pick<PipelineStep, "hidden">,
+  params: Readonly<Record<string, Json>>
+): Readonly<Record<string, Json>> =>
+  Object.fromEntries(Object.entries(params).map(([name, value]) => [name, hidden[name] ?? value]))
+
 /** The preimage of a stage's key from all that is known, and which inputs are missing from it. */
 export const keyStage = ({ engine, implementation, inputs, seed, sources, stage, step }: Knowledge): Keyed => {
   const facts = factsOf(inputs)
@@ -63,7 +70,7 @@ export const keyStage = ({ engine, implementation, inputs, seed, sources, stage,
   const parts = stage.parts?.(step.params, facts, engine.numerics.class) ?? []
   const preimage: Preimage = {
     step: { kind: stage.identity, version: stage.version, implementation: implementation(stage.module, parts) },
-    params: stage.params(step.params, facts) as Readonly<Record<string, Json>>,
+    params: keyedParams(step, stage.params(step.params, facts)),
     inputs: digests,
     ...(read.length > 0 ? { sources: Object.fromEntries(read) } : {}),
     ...(stage.random ? { seed } : {}),

@@ -15,6 +15,7 @@ import * as Implementations from "../engine/Implementations.ts"
 import * as Sources from "../sources/Sources.ts"
 import { homeOf, storeFolder } from "../store/Folder.ts"
 import * as RecordIndex from "../store/RecordIndex.ts"
+import { saltedDigest } from "../store/Salt.ts"
 import { readLastKeys } from "../store/Runs.ts"
 import { Exit } from "./Exit.ts"
 import { printError, printJson } from "./Output.ts"
@@ -55,7 +56,14 @@ const readInclude: ReadInclude = (spec, from) => {
 /** The text of a pipeline or sweep file, and what it may take from its surroundings. */
 export const reading = ({ file, sets }: Pick<FileOptions, "file" | "sets">) =>
   Effect.try({
-    try: () => ({ file: displayed(file), text: readPipelineFile(file), sets, env: process.env, readInclude }),
+    try: () => ({
+      file: displayed(file),
+      text: readPipelineFile(file),
+      sets,
+      env: process.env,
+      digest: saltedDigest(storeFolder(homeOf(file))),
+      readInclude
+    }),
     catch: (error) => {
       const missing = (error as NodeJS.ErrnoException).code === "ENOENT"
       const message = missing ? "there is no such file" : `the file cannot be read: ${(error as Error).message}`

@@ -29,9 +29,18 @@ const asked = (
     definition,
     params: {},
     inputs: Object.fromEntries(ports.map((port) => [port, { step: port, output: port }])),
-    sources: {}
+    sources: {},
+    hidden: {}
   }
-  const pipeline = { name: "", seed: 0, steps: [step], file: "", texts: {}, secrets: [], place: () => ({}) as never }
+  const pipeline = {
+    name: "",
+    seed: 0,
+    steps: [step],
+    file: "",
+    texts: {},
+    conceal: <A>(said: A) => said,
+    place: () => ({}) as never
+  }
   const stage = definition.stages.find(({ name }) => name === stageName)!
   const preimage = { step: { kind, version: 1, implementation: "" }, params: {}, inputs: {} }
   return requestFor(

@@ -3,10 +3,9 @@ import { keyOf, seedOf, trajectoryOf } from "@hone/core/plan/Key"
 import type { Prepared } from "@hone/core/plan/Plan"
 import { reasonToRun } from "@hone/core/plan/Plan"
 import { boundInputs } from "@hone/core/plan/StageInputs"
-import { factsGiven, keyStage } from "@hone/core/plan/StageKey"
+import { factsGiven, keyedParams, keyStage } from "@hone/core/plan/StageKey"
 import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
 import type { ActionRecord, Preimage } from "@hone/core/record/ActionRecord"
-import { conceal } from "@hone/core/Secrets"
 import type { LastKeys } from "@hone/core/Services"
 import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
 import type { EngineChoice, OutputArtifact } from "@hone/core/Stage"
@@ -111,7 +110,9 @@ export const requestFor = (
     folder: attempt,
     seed: stage.random ? seedOf(prepared.pipeline.seed, stage.identity, step.params.seed) : 0,
     checkpoints:
-      trajectory === undefined ? null : makeFolder(join(folder.trajectories, trajectoryOf(preimage, trajectory))),
+      trajectory === undefined
+        ? null
+        : makeFolder(join(folder.trajectories, trajectoryOf(preimage, keyedParams(step, trajectory)))),
     cas: folder.cas
   }
 }
@@ -152,7 +153,7 @@ const profiling = (engine: EngineChoice, folder: string, step: string, stage: st
 const cleaner =
   ({ prepared }: Pick<Schedule, "prepared">) =>
   <A>(said: A): A =>
-    conceal(said, prepared.pipeline.secrets, process.env)
+    prepared.pipeline.conceal(said)
 
 /** A failure as it may be told. */
 export const cleaned = (

@@ -2,7 +2,7 @@ import { dirname, join, resolve } from "node:path"
 import { fingerprint } from "@hone/core/Canonical"
 import type { Json } from "@hone/core/Json"
 import type { ResolvedSource, SourceProblem } from "@hone/core/Services"
-import { conceal, namedSecrets, reveal } from "@hone/core/Secrets"
+import { reveal } from "@hone/core/Secrets"
 import { Sources } from "@hone/core/Services"
 import type { SourceHead, SourceRequest, Step } from "@hone/core/Step"
 import { Effect, Layer } from "effect"
@@ -120,8 +120,12 @@ export const layer = (
       })
 
     // A secret stands for itself until here, where it opens a source; what is said of that is cleaned of it.
-    const pathOf = (spec: string, step: Step, params: unknown): Effect.Effect<string, SourceProblem> => {
-      const cleaned = <A>(said: A): A => conceal(said, namedSecrets(spec), process.env)
+    const pathOf = (
+      spec: string,
+      step: Step,
+      params: unknown,
+      conceal: <A>(said: A) => A
+    ): Effect.Effect<string, SourceProblem> => {
       return Effect.tryPromise({
         try: (signal) => {
           const suits = step.kind === "base" ? async (path: string) => await isUsable(step, params, path) : undefined
@@ -129,7 +133,7 @@ export const layer = (
           return locate(reveal(spec, process.env), whereabouts, {
             env: process.env,
             signal,
-            ...(onProgress === undefined ? {} : { onProgress: (progress: Progress) => onProgress(cleaned(progress)) })
+            ...(onProgress === undefined ? {} : { onProgress: (progress: Progress) => onProgress(conceal(progress)) })
           })
         },
         catch: (error): SourceProblem => ({
@@ -139,8 +143,13 @@ export const layer = (
       })
     }
 
-    const resolveSource = Effect.fnUntraced(function* (request: SourceRequest, step: Step, params: unknown) {
-      const path = yield* pathOf(request.spec, step, params)
+    const resolveSource = Effect.fnUntraced(function* (
+      request: SourceRequest,
+      step: Step,
+      params: unknown,
+      conceal: <A>(said: A) => A
+    ) {
+      const path = yield* pathOf(request.spec, step, params, conceal)
       const read = yield* Effect.try({
         try: () => {
           const files = filesOf(path)
@@ -156,9 +165,7 @@ export const layer = (
     })
 
     return Sources.of({
-      resolve: (request, step, params) =>
-        Effect.mapError(resolveSource(request, step, params), (problem) =>
-          conceal(problem, namedSecrets(request.spec), process.env)
-        )
+      resolve: (request, step, params, conceal) =>
+        Effect.mapError(resolveSource(request, step, params, conceal), conceal)
     })
   })

@@ -41,8 +41,8 @@ export const remove = (path: string): void => {
 }
 
 /** Nothing of the file stays where the disk refuses. */
-const writeSynced = (path: string, text: string): void => {
-  const fd = openSync(path, "wx", 0o644)
+const writeSynced = (path: string, text: string, mode = 0o644): void => {
+  const fd = openSync(path, "wx", mode)
   try {
     writeFileSync(fd, text)
     fsyncSync(fd)
@@ -71,9 +71,9 @@ export const replaceFile = (path: string, text: string): void => {
 }
 
 /** Creates a file whole and durable, or says that it exists: the first writer wins. */
-export const createFile = (path: string, text: string): "created" | "exists" => {
+export const createFile = (path: string, text: string, mode?: number): "created" | "exists" => {
   const tmp = besides(path)
-  writeSynced(tmp, text)
+  writeSynced(tmp, text, mode)
   try {
     linkSync(tmp, path)
   } catch (error) {

@@ -19,6 +19,8 @@ export interface StoreFolder {
   readonly drift: string
   /** What may not be collected. */
   readonly pins: string
+  /** What values of the environment are digested with: see `saltedDigest`. */
+  readonly salt: string
   /** What runs that are under way use. */
   readonly live: string
   /** Blobs whose bytes were not theirs any more. */
@@ -51,6 +53,7 @@ export const storeFolder = (home: string): StoreFolder => {
     memo: at("memo"),
     drift: at("drift"),
     pins: at("pins"),
+    salt: at("salt"),
     live: at("live"),
     damaged: at("damaged")
   }

@@ -72,8 +72,10 @@ const rememberedSources = (memo: Memo) =>
     Sources,
     Effect.map(Sources, ({ resolve }) =>
       Sources.of({
-        resolve: (request, step, params) =>
-          once(memo.sources, JSON.stringify([step.kind, request, params]), resolve(request, step, params), () => true)
+        resolve: (request, step, params, conceal) => {
+          const id = JSON.stringify([step.kind, request, params])
+          return once(memo.sources, id, resolve(request, step, params, conceal), () => true)
+        }
       })
     )
   )
