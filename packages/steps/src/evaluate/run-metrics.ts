@@ -49,7 +49,21 @@ const computeMetrics = (context: StageContext, params: EvaluateParams): StageRes
     links: given.map(({ artifact }) => artifact.blob)
   })
   const decisions = writeDecisions(context, decided)
-  return { outputs: { metrics: output, decisions }, counts: { metrics: rows.length }, warnings }
+  return {
+    outputs: { metrics: output, decisions },
+    counts: { metrics: rows.length },
+    warnings: [...silence(context), ...warnings]
+  }
+}
+
+/** A model of several labels that names none on any row, which subset accuracy and F1 of 0 do not explain. */
+const silence = ({ inputs }: StageContext): ReadonlyArray<string> => {
+  const scored = modelOf(inputs["predictions"]!)
+  if (scored?.kind !== "several" || !scored.truth.includes(1) || scored.predicted.includes(1)) return []
+  const most = scored.scores.reduce((a, b) => Math.max(a, b), 0)
+  return [
+    `the model gives no row a label: the highest probability on ${scored.rowIds.length} rows is ${most.toFixed(3)}, and a label begins at 0.5; train longer or at a higher learning rate, or connect \`thresholds_from\``
+  ]
 }
 
 /** Metrics that hang on where a label begins to be predicted. */

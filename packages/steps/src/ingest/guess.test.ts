@@ -61,6 +61,11 @@ const cases: ReadonlyArray<readonly [string, ReadonlyArray<Record<string, unknow
     })),
     "task: text-classification, columns: { text: Film, label: Origin }"
   ],
+  [
+    "lists of labels, of which the one with a usual name is taken",
+    rows(4, (at) => ({ body: text(at), places: [["usa"], ["uk", "usa"]][at % 2], topics: [["grain"], []][at % 2] })),
+    "task: multi-label-classification, columns: { text: body, label: topics }"
+  ],
   ["text alone", rows(4, (at) => ({ text: text(at) })), "task: unlabelled-text"]
 ]
 

@@ -25,7 +25,7 @@ const noPooler = new StageError({
 
 /**
  * Keeps the model's own head where it has one for these labels (whatever their order: they are joined by name), else makes a
- * new one: weights normal(0, initializer_range) from the seed, biases 0, as transformers does.
+ * new one: weights normal(0, initializer_range) from the seed, biases 0, as transformers does (`beginningAt` sets others).
  */
 export const initialHead = (
   model: Model,
@@ -49,3 +49,9 @@ export const initialHead = (
         ]
   return Effect.succeed({ pooling, labels, fresh, warnings })
 }
+
+/** The same head with such biases of a new classifier, [labels]; one that the model brought stays as it is. */
+export const beginningAt = (head: InitialHead, bias: Float32Array | undefined): InitialHead =>
+  bias === undefined || !head.fresh.has("classifier.bias")
+    ? head
+    : { ...head, fresh: new Map([...head.fresh, ["classifier.bias", bias]]) }

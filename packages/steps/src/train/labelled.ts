@@ -9,8 +9,8 @@ import { cutOfFeatures, type Examples, inputFeeds } from "../tensors/examples.ts
 import { outputNames, readTargets, type Targets, taskOf } from "../tensors/targets.ts"
 import { readTokens, type Tokens } from "../tensors/tokens.ts"
 import { sizedParams } from "./batchSize.ts"
-import { initialHead } from "./head.ts"
-import { chanceLoss, objectiveOf, scaled, toTargetUnit, toTrainedUnit } from "./objective.ts"
+import { beginningAt, initialHead } from "./head.ts"
+import { chanceLoss, objectiveOf, ratesBias, scaled, toTargetUnit, toTrainedUnit } from "./objective.ts"
 import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
 import { classifierDropout, labelledProgram, type ProgramChoices } from "./program.ts"
@@ -30,12 +30,13 @@ export const prepareLabelled = Effect.fnUntraced(function* (context: StageContex
     context.inputs["validation"] === undefined
       ? undefined
       : yield* readTokens("validation", context.inputs["validation"], reads)
-  const head = yield* initialHead(model, config, outputNames(tokens.table), {
+  const drawn = yield* initialHead(model, config, outputNames(tokens.table), {
     pooling: given.pooling,
     seed: context.seed
   })
-  const targets = yield* readTargets(tokens, head.labels, "train")
-  const objective = yield* objectiveOf(given, targets, head.labels)
+  const targets = yield* readTargets(tokens, drawn.labels, "train")
+  const objective = yield* objectiveOf(given, targets, drawn.labels)
+  const head = beginningAt(drawn, given.initial_bias === "zeros" ? undefined : ratesBias(targets, objective))
   const { scale } = objective
   const features = usableFeatures(context, validationTokens)
   const train = yield* examples(tokens, features?.train, scaled(targets, scale), config)

@@ -77,11 +77,30 @@ const balancedWeights = (classes: Int32Array, count: number): ReadonlyArray<numb
 /** Rows without a label for each row with it: what makes both sides count alike. 1 for a label that no row has, or all have. */
 const positiveWeights = (values: Float32Array, count: number): ReadonlyArray<number> => {
   const rows = values.length / count
-  return Array.from({ length: count }, (_, label) => {
-    let own = 0
-    for (let row = 0; row < rows; row++) own += values[row * count + label]!
-    return own === 0 || own === rows ? 1 : (rows - own) / own
-  })
+  return Array.from(positives(values, count), (own) => (own === 0 || own === rows ? 1 : (rows - own) / own))
+}
+
+/**
+ * Where a new head for several labels begins: the logits at which each label is predicted as often as the training rows have it, the
+ * constants of least loss (half a row is added to either side, so that a label of no row has a finite one). From biases of 0 a training
+ * on many rare labels first teaches every row the same answer, through weights that blocks and labels share, and may stay there.
+ * @returns [labels]; undefined for other tasks, whose targets are balanced about 0 already
+ */
+export const ratesBias = (targets: Targets, { objective }: TrainingObjective): Float32Array | undefined => {
+  if (targets.kind !== "several" || objective.kind !== "binary_cross_entropy") return undefined
+  const { labels, values } = targets
+  const rows = values.length / labels
+  const own = positives(values, labels)
+  return Float32Array.from(own, (held, label) =>
+    Math.log(((held + 0.5) * (objective.pos_weight?.[label] ?? 1)) / (rows - held + 0.5))
+  )
+}
+
+/** How many rows have each label: [labels] of [rows, labels]. */
+const positives = (values: Float32Array, labels: number): Float64Array => {
+  const own = new Float64Array(labels)
+  values.forEach((value, at) => (own[at % labels]! += value))
+  return own
 }
 
 /** Mean and standard deviation (of the sample as it is); a constant target keeps its unit. */

@@ -187,6 +187,12 @@ export const TrainParams = Schema.Struct({
       "Dropout on attention weights of blocks that train. Default: attention_probs_dropout_prob of the model's config.json.",
     optional: true
   }),
+  initial_bias: semantic(Schema.Literals(["label_rates", "zeros"]), {
+    description:
+      "With several labels a row, where the biases of a new classifier begin. label_rates: as often as the training rows have each label, which rare labels need. zeros: at one half for all, as in transformers. One label a row, or a number, begins at zeros.",
+    default: "label_rates",
+    source: "Lin et al. 2017 (focal loss), section 4.1: the prior of rare classes as initial bias"
+  }),
   classifier_dropout: semantic(probability, {
     description:
       "Dropout in front of the classifier. Default: classifier_dropout of the model's config.json, else its hidden_dropout_prob.",

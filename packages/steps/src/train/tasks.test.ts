@@ -143,6 +143,33 @@ it.effect("several labels a row are learned, none among them, and scored label b
   })
 )
 
+it.effect("a new head for several labels begins where each is as likely as the training rows have it", () =>
+  Effect.gen(function* () {
+    const several = marked(64, 0, () => []).map((row, at) => ({
+      ...row,
+      label: at % 16 === 0 ? ["rare", "usual"] : ["usual"].slice(Math.min(1, at % 4))
+    }))
+    const fit = tokensArtifact(bench, several)
+    const begun = (params: Record<string, unknown>) =>
+      tune({ fit, rows: fit, with: { ...params, epochs: 1, learning_rate: 1e-9 } })
+    const rates = (params: Record<string, unknown>) =>
+      Effect.gen(function* () {
+        const tuned = yield* begun(params)
+        const logits = readModel(tuned.outputs["model"]!, blobPath).read("classifier.bias")
+        return Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)))
+      })
+    const near = (found: ReadonlyArray<number>, expected: ReadonlyArray<number>) =>
+      expected.forEach((value, at) => assert.closeTo(found[at]!, value, 1e-5))
+    near(yield* rates({}), [4.5 / 65, 16.5 / 65])
+    near(yield* rates({ initial_bias: "zeros" }), [0.5, 0.5])
+    // Weighed so that both sides count alike, about one half is where to begin.
+    near(yield* rates({ class_weights: "balanced" }), [(4.5 * 15) / (4.5 * 15 + 60.5), (16.5 * 3) / (16.5 * 3 + 48.5)])
+    // What has learned no more says so where it is evaluated.
+    const after = yield* evaluated((yield* begun({})).outputs["model"]!, fit)
+    assert.match(after.metrics.warnings[0]!, /gives no row a label: the highest probability on 64 rows is 0\.[0-4]/u)
+  })
+)
+
 it.effect("of a pair, which text a token is of is read: the same tokens in the other text are another row", () =>
   Effect.gen(function* () {
     // The same two tokens; what differs is on which side of the border the 4 stands.
