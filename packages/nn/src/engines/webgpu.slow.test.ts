@@ -1,22 +1,18 @@
-import { existsSync } from "node:fs"
 import { describe, expect, it } from "vitest"
+import { familyOperationCases } from "../testing/familyOperationCases.ts"
+import { operationCases } from "../testing/operationCases.ts"
 import { parseBertConfig } from "../models/bert/config.ts"
 import { initialWeights } from "../models/bert/weights.ts"
+import { checkClassifierFamily } from "../testing/classifierFamilies.ts"
+import { checkDecoderFamily } from "../testing/decoderFamilies.ts"
+import { checkPrimitives, primitivesAt } from "../testing/primitiveCases.ts"
+import { checkAgainstReference } from "../testing/gradientCheck.ts"
 import { largestDifference } from "../testing/golden.ts"
+import { webgpuForTest } from "../testing/webgpu.ts"
 import { classifierProgram, defaultAdamW } from "../train/classifier.ts"
-import { EngineUnavailable } from "./Engine.ts"
 import { openEngine } from "./openEngine.ts"
 
-// A processor can stand in for a GPU: SwiftShader, which Debian's chromium-common package brings, with libvulkan1.
-const swiftshader = "/usr/lib/chromium/vk_swiftshader_icd.json"
-if (process.env["VK_ICD_FILENAMES"] === undefined && existsSync(swiftshader))
-  process.env["VK_ICD_FILENAMES"] = swiftshader
-
-const webgpu = await openEngine({ engine: "webgpu" }).catch((cause: unknown) => {
-  if (!(cause instanceof EngineUnavailable)) throw cause
-  console.log(`skipped: tests on webgpu: ${cause.message}`)
-  return undefined
-})
+const webgpu = await webgpuForTest()
 
 const config = {
   ...parseBertConfig({
@@ -79,4 +75,18 @@ describe.runIf(webgpu !== undefined)("webgpu", () => {
       expect(largestDifference(ours.weights.get(name)!, [...values]), name).toBeLessThan(1e-3)
     }
   })
+
+  // tfjs writes a shader for each kernel and rank, not for each size: in one process these share most of theirs.
+  it.each(Object.entries({ ...operationCases, ...familyOperationCases }))(
+    "%s and its derivative are those of the reference",
+    async (_, check) => checkAgainstReference(webgpu!, check)
+  )
+  it.each([1, 2])("primitives at random shapes are those of the reference, draw %i", async (seed) =>
+    checkPrimitives(webgpu!, primitivesAt(seed))
+  )
+
+  // A step of a family is some thousand shaders to start, a millisecond each on SwiftShader: its goldens' later steps are left out.
+  it("a decoder with RoPE gives transformers' logits, loss and first gradients", async () =>
+    checkDecoderFamily(webgpu!, "llama-rope3", 1))
+  it("T5 gives transformers' logits, loss and first gradients", async () => checkClassifierFamily(webgpu!, "t5", 1))
 })

@@ -27,7 +27,8 @@ export const networks: Readonly<Record<string, (json: unknown) => Network>> = {
 
 export const classifierFamilies = Object.keys(networks)
 
-export async function checkClassifierFamily(engine: Engine, family: string): Promise<void> {
+/** @param steps of the goldens' ten that are taken; left out, all */
+export async function checkClassifierFamily(engine: Engine, family: string, steps?: number): Promise<void> {
   const folder = familyFolder(family)
   if (folder === undefined) return
   const network = networks[family]!(readJson(folder, "config.json"))
@@ -39,6 +40,7 @@ export async function checkClassifierFamily(engine: Engine, family: string): Pro
     weights: await familyWeights(network, folder),
     count: flat(goldens.inputs["labels"]!).filter((label) => label !== -100).length,
     feeds: feedsOf(goldens.inputs, new Set(regression ? ["labels"] : ["pixel_values"])),
+    ...(steps === undefined ? {} : { steps }),
     ...(regression ? { objective: { kind: "mean_squared_error" } as const } : {})
   })
   await session.close()

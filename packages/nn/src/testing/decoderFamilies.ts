@@ -32,7 +32,8 @@ function networkOf(family: string, folder: string): CausalNetwork {
   return decoderOf(family, json)
 }
 
-export async function checkDecoderFamily(engine: Engine, family: string): Promise<void> {
+/** @param steps of the goldens' ten that are taken; left out, all */
+export async function checkDecoderFamily(engine: Engine, family: string, steps?: number): Promise<void> {
   const folder = familyFolder(family)
   if (folder === undefined) return
   const network = networkOf(family, folder)
@@ -44,7 +45,8 @@ export async function checkDecoderFamily(engine: Engine, family: string): Promis
     goldens,
     weights,
     count: supervisedTokens(flat(labels!), (input_ids![0] as ReadonlyArray<number>).length),
-    feeds: feedsOf(goldens.inputs)
+    feeds: feedsOf(goldens.inputs),
+    ...(steps === undefined ? {} : { steps })
   })
   await session.write(weights)
   const { attention_mask, input_ids: left, logits_last } = goldens.left_padded!

@@ -108,9 +108,11 @@ export interface FamilyCheck {
   readonly count: number
   readonly feeds: Feeds
   readonly objective?: Objective
+  /** How many of the ten AdamW steps are taken; left out, all of them. */
+  readonly steps?: number
 }
 
-/** Logits, loss, first gradients and ten AdamW steps against transformers. Leaves a session with the trained weights to the caller. */
+/** Logits, loss, first gradients and AdamW steps against transformers. Leaves a session with the trained weights to the caller. */
 export async function checkFamily(engine: Engine, check: FamilyCheck): Promise<Session> {
   const { count, feeds, goldens, network, weights } = check
   const program = trainingProgram({
@@ -139,12 +141,14 @@ export async function checkFamily(engine: Engine, check: FamilyCheck): Promise<S
   const gradients = await session.run("gradients", { ...feeds, count })
   checkGradientProbes(gradients, goldens.first_gradients, network.canonicalName)
 
-  for (const [step, { grad_norm, loss }] of goldens.train.steps.entries()) {
+  const { steps = goldens.train.steps.length } = check
+  for (const [step, { grad_norm, loss }] of goldens.train.steps.slice(0, steps).entries()) {
     const result = await session.run("train", { ...feeds, count, learning_rate: 1e-3, optimizer_step: step + 1 })
     const tolerance = step === 0 ? 1e-5 * Math.max(1, loss) : 1e-3
     expect(Math.abs(result["loss"]![0]! - loss), `loss at step ${step}`).toBeLessThan(tolerance)
     expect(Math.abs(result["grad_norm"]![0]! / grad_norm - 1), `gradient norm at step ${step}`).toBeLessThan(1e-2)
   }
+  if (steps < goldens.train.steps.length) return session
   expect(Math.abs((await lossOf()).loss - goldens.train.loss_after), "loss after ten steps").toBeLessThan(1e-3)
   return session
 }

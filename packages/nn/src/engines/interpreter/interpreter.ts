@@ -164,12 +164,12 @@ class InterpreterSession implements Session {
     for (const i of data) inputs[i] = values.get(node.inputs[i]!)
     const { kernel } = primitives[node.op]
     if (kernel.by === "alias") return [this.#shared({ ...inputs[0]!, shape: shapes[0]! })]
+    const own = (this.#device.mapped ? ownKernels : webgpuKernels)[node.op]
+    if (own !== undefined) return own({ device: this.#device, node, inputs, shapes })
     if (kernel.by === "tfjs") {
       const named = Object.fromEntries(kernel.inputs.map((input, i) => [input, inputs[i]!]))
       return [this.#device.kernel(kernel.kernel, named, kernel.attrs(node.inputs, node.params))]
     }
-    const own = (this.#device.mapped ? ownKernels : webgpuKernels)[node.op]
-    if (own !== undefined) return own({ device: this.#device, node, inputs, shapes })
     return this.#stateful(node, inputs, values)
   }
 
