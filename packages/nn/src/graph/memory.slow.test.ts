@@ -15,13 +15,14 @@ const measured = (...args: ReadonlyArray<number>): Answer => {
   return JSON.parse(told.trim().split("\n").at(-1)!) as Answer
 }
 
-// Rows, length, frozen blocks, dropout.
+// Rows, length, frozen blocks, dropout, and masked tokens of a row to guess.
 it.skipIf(nativeEngines.length === 0).each([
-  [16, 64, 0, 0.1],
-  [32, 128, 0, 0],
-  [16, 64, 4, 0]
+  [16, 64, 0, 0.1, 0],
+  [32, 128, 0, 0, 0],
+  [16, 64, 4, 0, 0],
+  [16, 64, 0, 0.1, 10]
 ])(
-  "a training of MiniLM takes what is predicted, within a fifth: %i rows of %i, %i blocks frozen, dropout %f",
+  "a training of MiniLM takes what is predicted, within a fifth: %i rows of %i, %i blocks frozen, dropout %f, %i to guess",
   (...shape) => {
     const { grown, predicted } = measured(...shape)
     const told = `${shape.join(" ")}: grew by ${Math.round(grown / 2 ** 20)} MiB, predicted ${Math.round(predicted / 2 ** 20)}`

@@ -60,10 +60,21 @@ it("settles batch_size: auto as the training will", () => {
   expect(parseInt(tight.batch)).toBeLessThan(32)
 })
 
-it("says nothing where the model is not known yet, or tokens are drawn while training", () => {
+it("counts the tokens that are to be guessed, and the scores of all words for each", () => {
+  const of = (params: object) => forecastOf({ objective: "mlm", ...params }, "full")
+  const few = of({})
+  expect(few.batch).toBe("16 rows of 128 tokens, 19 of each to guess")
+  // The blocks as ever, and for each guess a dense layer and a product with the word embeddings, there and back.
+  const guesses = 3 * 16 * 19 * 2 * (C * C + C * 30_522)
+  expect(few.flops_per_step / (products(16, T) + guesses)).toBeCloseTo(1.02, 1)
+  const many = of({ mlm_probability: 0.3 })
+  // Scores, what is left of them after softmax, and both on the way back.
+  expect(many.peak_memory_bytes - few.peak_memory_bytes).toBeGreaterThan(2 * 16 * 19 * 30_522 * 4)
+  expect(of({ next_sentence: true, pair_length: 64 }).batch).toBe("16 pairs of 64 tokens, 10 of each to guess")
+  expect(parseInt(of({ batch_size: "auto", memory_budget: 1500 }).batch)).toBeLessThan(32)
+})
+
+it("says nothing where the model is not known yet", () => {
   const params = Schema.decodeUnknownSync(TrainParams)({})
   expect(forecast({ params, inputs: { model: { kind: "model" } }, facts: {} })).toBeUndefined()
-  const masked = Schema.decodeUnknownSync(TrainParams)({ objective: "mlm" })
-  const model: PortType = { kind: "model", shape: { config, pooling: null } }
-  expect(forecast({ params: masked, inputs: { model }, facts: {} })).toBeUndefined()
 })

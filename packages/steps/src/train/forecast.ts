@@ -6,6 +6,8 @@ import { type FeatureCut, featuresBytes } from "../features/stage.ts"
 import { paddedLength } from "../tensors/batches.ts"
 import { fittingSize, passOf } from "./batchSize.ts"
 import { cutOf, pays } from "./frozenPrefix.ts"
+import { maskedProgram } from "./maskedProgram.ts"
+import { maskedCount } from "./masking.ts"
 import type { TrainParams } from "./params.ts"
 import { labelledProgram } from "./program.ts"
 import { trainingPlan } from "./schedule.ts"
@@ -16,18 +18,25 @@ const PROCESS_BYTES = 380 * 1024 ** 2
 const ASSUMED_LABELS = 2
 
 /**
- * What the longest batch of a training on labelled rows will take, from the config, the choices and what is known of the rows: with
- * rows that are not there yet, the longest that may come. Undefined for masked tokens, and where config or length are not known.
+ * What the longest batch of a training will take, from the config, the choices and what is known of the rows: with rows that are not
+ * there yet, the longest that may come. Undefined where config or length are not known.
  */
-export const forecast: Forecaster = ({ facts, inputs, params }: ForecastContext<TrainParams>) => {
-  const shape = inputs["model"]?.shape
-  if (shape === undefined || params.objective === "mlm") return undefined
+export const forecast: Forecaster = (context: ForecastContext<TrainParams>) => {
+  const shape = context.inputs["model"]?.shape
+  if (shape === undefined) return undefined
   const config = parseBertConfig(shape.config)
+  return context.params.objective === "mlm"
+    ? forecastMasked(context, shape, config)
+    : forecastLabelled(context, shape, config)
+}
+
+const forecastLabelled = (context: ForecastContext<TrainParams>, shape: ModelShape, config: BertConfig) => {
+  const { facts, inputs, params } = context
   const rows = { ...facts["train"] }
   const length = longestOf(config, rows["longest"] ?? inputs["train"]?.max_length)
   const model = modelFacts(shape, config)
   const prefix = pays(params, { model, rows }).run ? cutOf(params, model) : undefined
-  const program = programFor({ params, inputs, facts }, shape, config, prefix)
+  const program = programFor(context, shape, config, prefix)
   const size = params.batch_size === "auto" ? fittingSize(program, length, params) : params.batch_size
   if (size === undefined) return undefined
   const sizes = { batch: size, length }
@@ -41,6 +50,32 @@ export const forecast: Forecaster = ({ facts, inputs, params }: ForecastContext<
   }
 }
 
+/** Of masked tokens the scores of all words are held, so that an evaluation can take more than a step. */
+const forecastMasked = (
+  { facts, inputs, params }: ForecastContext<TrainParams>,
+  shape: ModelShape,
+  config: BertConfig
+) => {
+  const rows = { ...facts["train"] }
+  const pairs = params.next_sentence
+  const length = longestOf(config, pairs ? params.pair_length : (rows["longest"] ?? inputs["train"]?.max_length))
+  const { program } = maskedProgram(params, config, chosenOf(shape, config))
+  const masked = (tokens: number) => maskedCount(tokens, params.mlm_probability)
+  const size = params.batch_size === "auto" ? fittingSize(program, length, params, masked) : params.batch_size
+  if (size === undefined) return undefined
+  const sizesOf = (batch: number) => ({ batch, length, masked: batch * masked(length) })
+  const step = memoryOf(program, passOf(program), sizesOf(size)).total
+  const evaluation =
+    inputs["validation"] === undefined ? 0 : memoryOf(program, "eval", sizesOf(params.eval_batch_size)).total
+  return {
+    peak_memory_bytes: PROCESS_BYTES + fileBytes(config) + Math.max(step, evaluation),
+    flops_per_step: flopsPerStep(program, params, sizesOf(size)),
+    // How many pairs rows make is not known before they are read.
+    steps: pairs ? null : stepsOf(params, size, rows),
+    batch: `${size} ${pairs ? "pairs" : "rows"} of ${length} tokens, ${masked(length)} of each to guess`
+  }
+}
+
 /** No row is longer than there are positions. */
 const longestOf = (config: BertConfig, known: unknown): number => {
   const most = config.max_position_embeddings
@@ -48,6 +83,11 @@ const longestOf = (config: BertConfig, known: unknown): number => {
 }
 
 const strategyOf = (shape: ModelShape): Strategy => (shape.strategy ?? "full") as Strategy
+
+const chosenOf = (shape: ModelShape, { num_hidden_layers }: BertConfig) => {
+  const strategy = strategyOf(shape)
+  return { trainable: { strategy, frozen_blocks: frozenBlocksOf(strategy, num_hidden_layers) } }
+}
 
 /** What the model's record will say of it, as far as the frozen prefix hangs on it. */
 const modelFacts = (shape: ModelShape, { hidden_size, num_hidden_layers }: BertConfig): Facts => ({
@@ -64,12 +104,11 @@ const programFor = (
   config: BertConfig,
   prefix: FeatureCut | undefined
 ): TrainingProgram => {
-  const strategy = strategyOf(shape)
   const labels = facts["train"]?.["labels"] ?? inputs["train"]?.columns?.["label"]?.labels
   return labelledProgram({
     params,
     config,
-    chosen: { trainable: { strategy, frozen_blocks: frozenBlocksOf(strategy, config.num_hidden_layers) } },
+    chosen: chosenOf(shape, config),
     pooling: params.pooling ?? (shape.pooling as Pooling | null) ?? "mean",
     labels: Array.isArray(labels) ? labels.length : ASSUMED_LABELS,
     token_types: prefix === undefined && inputs["train"]?.columns?.["token_type_ids"] !== undefined,

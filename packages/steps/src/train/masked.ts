@@ -1,10 +1,8 @@
 import { type StageContext, StageError } from "@hone/core/Stage"
-import { type BertConfig, defaultAdamW, parseBertConfig } from "@hone/nn"
-import { bertForMaskedLm } from "@hone/nn/models/bert/networks"
+import { type BertConfig, parseBertConfig } from "@hone/nn"
 import { initialParameters } from "@hone/nn/network/Network"
-import { trainingProgram } from "@hone/nn/network/training"
 import { Effect } from "effect"
-import { isTrainable, type ModelManifest, placeOf } from "../artifacts/manifest.ts"
+import type { ModelManifest } from "../artifacts/manifest.ts"
 import { readModel } from "../artifacts/model.ts"
 import { attempt } from "../attempt.ts"
 import { epochBatches } from "../tensors/batches.ts"
@@ -12,20 +10,13 @@ import { readTokens } from "../tensors/tokens.ts"
 import { sizedParams } from "./batchSize.ts"
 import { sentenceRows } from "./documents.ts"
 import { noRows } from "./labelled.ts"
+import { isOfBlocks, maskedProgram, ownName } from "./maskedProgram.ts"
 import { maskedRows, maskedValidation, plainRows, type UnmaskedRows } from "./maskedRows.ts"
 import { maskedCount, type MaskVocabulary } from "./masking.ts"
 import { maskVocabulary } from "./maskVocabulary.ts"
 import type { TrainParams } from "./params.ts"
 import type { Prepared } from "./prepared.ts"
-import { precisionOf } from "./program.ts"
-import { rateOf } from "./rates.ts"
 import { trainingPlan } from "./schedule.ts"
-
-/** The name of an encoder's tensor in a model artifact, which leaves out the task model's prefix. */
-const ownName = (name: string): string => name.replace(/^bert\./, "")
-const isHead = (name: string): boolean => name.startsWith("cls.")
-/** Of what learns for every later task: neither the heads nor the pooler in front of one of them. */
-const isOfBlocks = (name: string): boolean => !isHead(name) && placeOf(ownName(name)) !== "pooler"
 
 /** Rows to be masked, and a sentence on those that cannot be. */
 interface Maskable {
@@ -40,32 +31,14 @@ interface Maskable {
 export const prepareMasked = Effect.fnUntraced(function* (context: StageContext) {
   const given = context.params as TrainParams
   const model = yield* attempt(() => readModel(context.inputs["model"]!, context.blobPath))
-  const config = withDropout(parseBertConfig(model.manifest.config), given)
-  const pooling = given.next_sentence ? "pooler" : "mean"
-  const trains = (name: string) => isHead(name) || isTrainable(model.manifest, pooling, ownName(name))
-  const network = bertForMaskedLm(config, { at: "positions", next_sentence: given.next_sentence })
-  if (!network.parameters.some(({ name }) => isOfBlocks(name) && trains(name))) return yield* nothingTrains
+  const { config, network, program } = maskedProgram(given, parseBertConfig(model.manifest.config), model.manifest)
+  if (!program.trainable.some(isOfBlocks)) return yield* nothingTrains
   const vocabulary = yield* attempt(() => maskVocabulary(context.inputs["tokenizer"]!))
   const rowsAt = readMaskable(context, config, vocabulary, model.manifest.tokenizer)
   const train = yield* rowsAt("train")
   if (train.rows.rowIds.length === 0) return yield* noRows
   const held = context.inputs["validation"] === undefined ? undefined : yield* rowsAt("validation")
   const masking = { vocabulary, probability: given.mlm_probability, wholeWords: given.whole_word_masking }
-  const program = trainingProgram({
-    network,
-    trainable: trains,
-    optimizer: {
-      ...defaultAdamW,
-      betas: [given.adam_beta1, given.adam_beta2],
-      eps: given.adam_epsilon,
-      weight_decay: given.weight_decay,
-      rate: (name) => rateOf(given, config)(ownName(name))
-    },
-    max_grad_norm: given.max_grad_norm === 0 ? null : given.max_grad_norm,
-    accumulation: given.gradient_accumulation_steps > 1,
-    averages: given.ema_decay > 0,
-    precision: precisionOf(given)
-  })
   const masked = (length: number) => maskedCount(length, given.mlm_probability)
   const params = yield* sizedParams(given, program, train.rows.lengths, masked)
   const known = new Set(model.tensors.map(({ name }) => name))
@@ -125,10 +98,4 @@ const nothingTrains = new StageError({
   code: "nothing_trains",
   message: "every block of the model is frozen: nothing would learn but the heads that guess",
   hint: "connect base.model itself, or freeze with strategy: full or partial"
-})
-
-const withDropout = (config: BertConfig, params: TrainParams): BertConfig => ({
-  ...config,
-  hidden_dropout_prob: params.hidden_dropout ?? config.hidden_dropout_prob,
-  attention_probs_dropout_prob: params.attention_dropout ?? config.attention_probs_dropout_prob
 })
