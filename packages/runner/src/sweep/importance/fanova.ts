@@ -34,16 +34,29 @@ const halves = (room: Room, left: number | ReadonlySet<number>): readonly [Room,
   return [room.intersection(taken), room.difference(taken)]
 }
 
-const boxesOf = (axes: ReadonlyArray<Axis>, tree: Tree, rooms: ReadonlyArray<Room>): ReadonlyArray<Box> => {
-  if (!isSplit(tree)) return [{ value: tree.value, rooms, shares: axes.map((axis, at) => shareOf(axis, rooms[at]!)) }]
-  const [low, high] = halves(rooms[tree.axis]!, tree.left)
-  return [
-    ...boxesOf(axes, tree.low, rooms.with(tree.axis, low)),
-    ...boxesOf(axes, tree.high, rooms.with(tree.axis, high))
-  ]
+/** The rooms of all leaves. */
+const boxesOf = (axes: ReadonlyArray<Axis>, tree: Tree): ReadonlyArray<Box> => {
+  const boxes: Array<Box> = []
+  const visit = (at: Tree, rooms: ReadonlyArray<Room>, shares: ReadonlyArray<number>): void => {
+    if (!isSplit(at)) {
+      boxes.push({ value: at.value, rooms, shares })
+      return
+    }
+    const [low, high] = halves(rooms[at.axis]!, at.left)
+    for (const [side, room] of [[at.low, low] as const, [at.high, high] as const])
+      visit(side, rooms.with(at.axis, room), shares.with(at.axis, shareOf(axes[at.axis]!, room)))
+  }
+  visit(
+    tree,
+    axes.map(wholeOf),
+    axes.map(() => 1)
+  )
+  return boxes
 }
 
-const product = (values: ReadonlyArray<number>): number => values.reduce((all, value) => all * value, 1)
+/** The share of the space that a box covers, or of the axes but one. */
+const volume = ({ shares }: Box, but = -1): number =>
+  shares.reduce((all, share, at) => (at === but ? all : all * share), 1)
 
 /** The mean over all other axes at each place of one: pieces of it with their share of the axis. */
 const marginal = (
@@ -51,7 +64,7 @@ const marginal = (
   at: number,
   boxes: ReadonlyArray<Box>
 ): ReadonlyArray<{ readonly share: number; readonly mean: number }> => {
-  const weight = ({ shares, value }: Box) => value * product(shares.with(at, 1))
+  const weight = (box: Box) => box.value * volume(box, at)
   if (axis.kind === "category") {
     const means = Array.from({ length: axis.size }, () => 0)
     for (const box of boxes)
@@ -62,8 +75,9 @@ const marginal = (
   const step = (place: number, by: number) => steps.set(place, (steps.get(place) ?? 0) + by)
   for (const box of boxes) {
     const [low, high] = box.rooms[at] as readonly [number, number]
-    step(low, weight(box))
-    step(high, -weight(box))
+    const mean = weight(box)
+    step(low, mean)
+    step(high, -mean)
   }
   const places = [...steps.keys()].sort((a, b) => a - b)
   let mean = 0
@@ -88,9 +102,9 @@ export const decompose = ({ axes, trees }: Forest): Decomposition => {
   const alone = axes.map(() => 0)
   let variance = 0
   for (const { tree } of trees) {
-    const boxes = boxesOf(axes, tree, axes.map(wholeOf))
-    const mean = boxes.reduce((sum, { shares, value }) => sum + product(shares) * value, 0)
-    variance += boxes.reduce((sum, { shares, value }) => sum + product(shares) * (value - mean) ** 2, 0)
+    const boxes = boxesOf(axes, tree)
+    const mean = boxes.reduce((sum, box) => sum + volume(box) * box.value, 0)
+    variance += boxes.reduce((sum, box) => sum + volume(box) * (box.value - mean) ** 2, 0)
     axes.forEach((axis, at) => {
       for (const piece of marginal(axis, at, boxes)) alone[at]! += piece.share * (piece.mean - mean) ** 2
     })

@@ -22,8 +22,8 @@ export type Tree = Leaf | Split
 
 interface Grown {
   readonly tree: Tree
-  /** Which points it has seen. */
-  readonly seen: ReadonlySet<number>
+  /** How often it has seen each point. */
+  readonly seen: Int32Array
 }
 
 export interface Forest {
@@ -44,59 +44,63 @@ interface Candidate {
   readonly gain: number
 }
 
-/** A group of rows that no cut parts. */
-interface Group {
-  readonly place: number
-  rows: number
-  sum: number
+/** The points as columns, and their values: a thousand trials are looked at some fifty times. */
+interface Table {
+  readonly axes: ReadonlyArray<Axis>
+  readonly columns: ReadonlyArray<Float64Array>
+  readonly values: Float64Array
+  /** Of each row, the side of the split that is being made: written anew for each. */
+  readonly sides: Uint8Array
 }
 
-/** The cut between groups, in their order, that leaves the least squared error: how many lie left of it. */
-const bestCut = (groups: ReadonlyArray<Group>): { readonly groups: number; readonly gain: number } | undefined => {
-  let [rows, sum] = [0, 0]
-  for (const group of groups) [rows, sum] = [rows + group.rows, sum + group.sum]
-  let best: { groups: number; gain: number } | undefined
-  let [left, leftSum] = [0, 0]
-  for (let at = 1; at < groups.length; at++) {
-    left += groups[at - 1]!.rows
-    leftSum += groups[at - 1]!.sum
-    const gain = leftSum ** 2 / left + (sum - leftSum) ** 2 / (rows - left) - sum ** 2 / rows
-    if (best === undefined || gain > best.gain) best = { groups: at, gain }
-  }
-  return best
-}
+/** What the sum of squares falls by where rows are parted into two sides, but for what both have in common. */
+const parted = (left: number, leftSum: number, right: number, rightSum: number): number =>
+  leftSum ** 2 / left + rightSum ** 2 / right
 
-/** Rows in their order along an axis, those at one place together. */
-const grouped = (
-  rows: ReadonlyArray<number>,
-  at: number,
-  points: ReadonlyArray<Point>,
-  values: ReadonlyArray<number>
-): ReadonlyArray<Group> => {
-  const groups: Array<Group> = []
-  for (const row of rows) {
-    const place = points[row]![at]!
-    let group = groups.at(-1)
-    if (group?.place !== place) groups.push((group = { place, rows: 0, sum: 0 }))
-    group.rows += 1
-    group.sum += values[row]!
+/** The cut of a number's axis that leaves the least squared error; rows at one place stay together. */
+const splitOfNumber = (places: Float64Array, values: Float64Array, rows: Int32Array): Candidate | undefined => {
+  let sum = 0
+  for (const row of rows) sum += values[row]!
+  let [best, cut, leftSum] = [-Infinity, 0, 0]
+  for (let at = 1; at < rows.length; at++) {
+    const before = rows[at - 1]!
+    leftSum += values[before]!
+    if (places[before] === places[rows[at]!]) continue
+    const gain = parted(at, leftSum, rows.length - at, sum - leftSum)
+    if (gain > best) [best, cut] = [gain, at]
   }
-  return groups
+  if (cut === 0) return undefined
+  return { left: (places[rows[cut - 1]!]! + places[rows[cut]!]!) / 2, gain: best - sum ** 2 / rows.length }
 }
 
 /**
- * The split of some rows, in their order along one axis, that leaves the least squared error. Categories are put in the order of
- * their means first, in which the best of all subsets is a cut (Breiman et al. 1984, 9.4).
+ * The categories that go left so that the least squared error is left: in the order of their means, in which the best of all subsets is
+ * a cut (Breiman et al. 1984, 9.4).
  */
-const splitAlong = (axis: Axis, groups: ReadonlyArray<Group>): Candidate | undefined => {
-  const sorted = axis.kind === "number" ? groups : groups.toSorted((a, b) => a.sum / a.rows - b.sum / b.rows)
-  const cut = bestCut(sorted)
-  if (cut === undefined) return undefined
-  const left =
-    axis.kind === "number"
-      ? (sorted[cut.groups - 1]!.place + sorted[cut.groups]!.place) / 2
-      : new Set(sorted.slice(0, cut.groups).map(({ place }) => place))
-  return { left, gain: cut.gain }
+const splitOfCategories = (
+  size: number,
+  places: Float64Array,
+  values: Float64Array,
+  rows: Int32Array
+): Candidate | undefined => {
+  const [counts, sums] = [new Int32Array(size), new Float64Array(size)]
+  let sum = 0
+  for (const row of rows) {
+    const place = places[row]!
+    counts[place]! += 1
+    sums[place]! += values[row]!
+    sum += values[row]!
+  }
+  const met = [...counts.keys()].filter((place) => counts[place]! > 0)
+  met.sort((a, b) => sums[a]! / counts[a]! - sums[b]! / counts[b]!)
+  let [best, cut, left, leftSum] = [-Infinity, 0, 0, 0]
+  for (let at = 1; at < met.length; at++) {
+    left += counts[met[at - 1]!]!
+    leftSum += sums[met[at - 1]!]!
+    const gain = parted(left, leftSum, rows.length - left, sum - leftSum)
+    if (gain > best) [best, cut] = [gain, at]
+  }
+  return cut === 0 ? undefined : { left: new Set(met.slice(0, cut)), gain: best - sum ** 2 / rows.length }
 }
 
 /** Rows at which a node is split no further, and axes that a split looks at: those of Hutter's fANOVA. */
@@ -112,30 +116,49 @@ const chosen = (count: number, of: number, draw: () => number): ReadonlyArray<nu
   return all.slice(0, count)
 }
 
-/** @param orders the rows in their order along each axis: sorted once a tree, and parted with every split */
-const grow = (
-  axes: ReadonlyArray<Axis>,
-  points: ReadonlyArray<Point>,
-  values: ReadonlyArray<number>,
-  orders: ReadonlyArray<ReadonlyArray<number>>,
-  draw: () => number
-): Tree => {
+/** The rows of one side, in their order. */
+const sideOf = (order: Int32Array, sides: Uint8Array, side: 0 | 1, count: number): Int32Array => {
+  const rows = new Int32Array(count)
+  let at = 0
+  for (const row of order) if (sides[row] === side) rows[at++] = row
+  return rows
+}
+
+/** Rows as often as they were drawn, in their order. */
+const repeated = (rows: Int32Array, counts: Int32Array): Int32Array => {
+  const drawn = new Int32Array(rows.length)
+  let at = 0
+  for (const row of rows) for (let times = counts[row]!; times > 0; times--) drawn[at++] = row
+  return drawn
+}
+
+/** @param orders the rows in their order along each axis: parted with every split */
+const grow = (table: Table, orders: ReadonlyArray<Int32Array>, draw: () => number): Tree => {
+  const { axes, columns, sides, values } = table
   const rows = orders[0]!
-  const leaf = { value: mean(rows.map((row) => values[row]!)) }
+  const leaf = { value: rows.reduce((sum, row) => sum + values[row]!, 0) / rows.length }
   if (rows.length < smallestSplit) return leaf
   let best: (Candidate & { readonly axis: number }) | undefined
   for (const at of chosen(looksAt(axes.length), axes.length, draw)) {
-    const found = splitAlong(axes[at]!, grouped(orders[at]!, at, points, values))
+    const axis = axes[at]!
+    const found =
+      axis.kind === "number"
+        ? splitOfNumber(columns[at]!, values, orders[at]!)
+        : splitOfCategories(axis.size, columns[at]!, values, orders[at]!)
     if (found !== undefined && found.gain > (best?.gain ?? 1e-12)) best = { ...found, axis: at }
   }
   if (best === undefined) return leaf
   const { axis, left } = best
-  const split = { axis, left, low: leaf, high: leaf }
-  const side = (isLeft: boolean) => {
-    const part = orders.map((order) => order.filter((row) => goesLeft(split, points[row]!) === isLeft))
-    return grow(axes, points, values, part, draw)
+  const places = columns[axis]!
+  let leftRows = 0
+  for (const row of rows) {
+    const goes = typeof left === "number" ? places[row]! <= left : left.has(places[row]!)
+    sides[row] = goes ? 1 : 0
+    if (goes) leftRows += 1
   }
-  return { axis, left, low: side(true), high: side(false) }
+  const low = orders.map((order) => sideOf(order, sides, 1, leftRows))
+  const high = orders.map((order) => sideOf(order, sides, 0, rows.length - leftRows))
+  return { axis, left, low: grow(table, low, draw), high: grow(table, high, draw) }
 }
 
 /** A forest of regression trees (Breiman 2001), each grown on as many points drawn with replacement. */
@@ -145,14 +168,21 @@ export const growForest = (
   values: ReadonlyArray<number>,
   trees: number,
   draw: () => number
-): Forest => ({
-  axes,
-  trees: Array.from({ length: trees }, () => {
-    const rows = points.map(() => Math.floor(draw() * points.length))
-    const orders = axes.map((_, at) => rows.toSorted((a, b) => points[a]![at]! - points[b]![at]!))
-    return { tree: grow(axes, points, values, orders, draw), seen: new Set(rows) }
-  })
-})
+): Forest => {
+  const columns = axes.map((_, at) => Float64Array.from(points, (point) => point[at]!))
+  const table = { axes, columns, values: Float64Array.from(values), sides: new Uint8Array(points.length) }
+  const all = Int32Array.from(points.keys())
+  const sorted = columns.map((places) => all.toSorted((a, b) => places[a]! - places[b]!))
+  return {
+    axes,
+    trees: Array.from({ length: trees }, () => {
+      const seen = new Int32Array(points.length)
+      for (let drawn = 0; drawn < points.length; drawn++) seen[Math.floor(draw() * points.length)]! += 1
+      const orders = sorted.map((rows) => repeated(rows, seen))
+      return { tree: grow(table, orders, draw), seen }
+    })
+  }
+}
 
 const valueIn = (tree: Tree, point: Point): number => {
   let at = tree
@@ -173,7 +203,7 @@ export const explainedUnseen = (
   let error = 0
   let spread = 0
   points.forEach((point, row) => {
-    const unseen = trees.filter(({ seen }) => !seen.has(row)).map(({ tree }) => valueIn(tree, point))
+    const unseen = trees.filter(({ seen }) => seen[row] === 0).map(({ tree }) => valueIn(tree, point))
     if (unseen.length === 0) return
     error += (mean(unseen) - values[row]!) ** 2
     spread += (all - values[row]!) ** 2
