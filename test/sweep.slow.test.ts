@@ -61,13 +61,59 @@ describe("a sweep", () => {
     expect([stopped.trials.length, stopped.ended]).toEqual([3, "2 trials failed"])
   })
 
-  it("begins nothing new when its budget is used up, tells the winner of what there is, and goes on with another", async () => {
-    const over = (budget: string) => smallSweep(`search: { method: random, seed: 9, max_trials: 4 }\n${budget}`)
-    place.write("budget.yaml", over("budget: { wall_time: 0s }"))
+  it("stops a training at a checkpoint when its budget is used up, tells the winner of what there is, and goes on with another", async () => {
+    const over = (budget: string) =>
+      `pipeline: small.yaml\nsearch: { method: list }\nstart: [{ tuned.epochs: 2 }, { tuned.epochs: 600 }, { tuned.epochs: 4 }]\n${budget}`
+    await place.run("small.yaml", "--set", "tuned.epochs=2")
+    place.write("budget.yaml", over("budget: { device_time: 5s }"))
+    const cut = await swept(place, "budget.yaml")
+    expect(cut.ended).toBe("the budget's device_time is used up")
+    expect(cut.trials.map(({ number, state }) => [number, state])).toEqual([
+      [1, "complete"],
+      [2, "unfinished"]
+    ])
+    expect(Object.keys(cut.test!.best)).toContain("accuracy")
+    place.write("budget.yaml", over(""))
+    const whole = await swept(place, "budget.yaml")
+    expect(whole.trials.map(({ state }) => state)).toEqual(Array(3).fill("complete"))
+    const shown = await place.hone("show", "small.yaml", "tuned", "--json", "--set", "tuned.epochs=600")
+    expect(JSON.parse(shown.stdout).counts.resumed_at_step).toBeGreaterThan(0)
+    place.write("budget.yaml", `${over("")}\nbudget: { wall_time: 0s }`.replace("epochs: 2 }", "epochs: 1 }"))
     const none = await place.hone("sweep", "run", "budget.yaml", "--json")
     expect([none.code, JSON.parse(none.stdout).ended]).toEqual([1, "the budget's wall_time is used up"])
-    place.write("budget.yaml", over(""))
-    expect((await swept(place, "budget.yaml")).trials.map(({ state }) => state)).toEqual(Array(4).fill("complete"))
+  })
+
+  it("begins a trial beside another only where both are predicted to fit into memory", async () => {
+    const over = (memory: string) =>
+      smallSweep(`search: { method: random, seed: 12, max_trials: 2, parallel: 2 }\nresources: { memory: ${memory} }`)
+    place.write("memory.yaml", over("700MB"))
+    const planned = await place.hone("sweep", "plan", "memory.yaml")
+    expect(planned.stdout).toMatch(
+      /predicted to take \d+ MB of memory at most; 1 fit side by side into the 700 MB that/
+    )
+    const tight = await place.hone("sweep", "run", "memory.yaml")
+    expect(tight.stdout).toMatch(
+      /trial [12] waits for memory: .* \d+ MB, and what runs leaves less than that of 700 MB\n/
+    )
+    place.write("memory.yaml", over("2GB").replace("seed: 12", "seed: 13"))
+    const wide = await place.hone("sweep", "run", "memory.yaml")
+    expect([tight.code, wide.code, wide.stdout.includes("waits for memory")]).toEqual([0, 0, false])
+  })
+
+  it("tells what was predicted and what was seen where the system kills a training", async () => {
+    place.write(
+      "large.yaml",
+      "pipeline: small.yaml\nsearch: { method: list }\nstart: [{ tuned.epochs: 2000 }]\nfailure: { retry: 0 }\n"
+    )
+    const run = start(place, ["sweep", "run", "large.yaml"])
+    const worker = () => pidsIn(place).find((pid) => pid !== run.pid && residentOf(pid) > 300e6)
+    await until("a training that holds its engine", () => worker() !== undefined)
+    signal([worker()!], "SIGKILL")
+    expect((await run.exit).code).toBe(1)
+    expect(run.text()).toMatch(/ended by SIGKILL \(memory: [56]\d\d MB predicted, [2-9]\d\d MB seen\)/)
+    expect(run.text()).toContain(
+      "1 of 1 trials failed: the system may have run out of memory: try a smaller batch_size"
+    )
   })
 
   it("of pipelines/ runs, on few rows", async () => {
@@ -113,6 +159,15 @@ describe("a sweep", () => {
     expect(killed.test).toEqual(undisturbed.test)
   })
 })
+
+/** Bytes that a process holds; 0 where it has ended. */
+const residentOf = (pid: number): number => {
+  try {
+    return 4096 * Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1])
+  } catch {
+    return 0
+  }
+}
 
 /** Kills a sweep, its workers too, some milliseconds after it has made as many results; false where it had ended by then. */
 const killedAfter = async (file: string, results: number, millis: number): Promise<boolean> => {

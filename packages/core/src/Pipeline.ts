@@ -36,6 +36,8 @@ export interface Pipeline {
   readonly texts: Readonly<Record<string, string>>
   /** What is said, with placeholders for the values of environment variables that stand in no file. */
   readonly conceal: <A>(said: A) => A
+  /** Bytes that `resources` leaves to stages side by side; null where it says nothing. */
+  readonly memory: number | null
   /** Where a part of the file stands, also when `--set` put it there. */
   readonly place: (path: Path, what: "key" | "value") => Place
 }

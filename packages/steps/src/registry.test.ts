@@ -58,6 +58,7 @@ const keyedAndTold = (step: PipelineStep, stage: Stage<any>, altered: string, fa
       file: "",
       texts: {},
       conceal: (said) => said,
+      memory: null,
       place: () => ({}) as never
     },
     step,

@@ -1,6 +1,7 @@
 import { sha256 } from "../Canonical.ts"
 import { PipelineFaults, sortFaults } from "../Fault.ts"
 import { isRecord, type Json, type JsonObject } from "../Json.ts"
+import { declaredMemory } from "../MachineResources.ts"
 import { cleanedFaults, type Env } from "../Secrets.ts"
 import type { OutputRef, Pipeline, PipelineStep, Registry } from "../Pipeline.ts"
 import { type DecodedBlocks, decodeEnvelopeStep, decodeParams, type Digest } from "./DecodeStep.ts"
@@ -239,7 +240,8 @@ const decodeValue = ({
     steps: ready,
     texts: assembled.texts,
     file: source.file,
-    conceal: concealer(value["env"], env)
+    conceal: concealer(value["env"], env),
+    memory: declaredMemory(envelope.resources)
   }
   return { pipeline, unsure }
 }

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { MachineResources, resourcesNote } from "../MachineResources.ts"
 
 const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4294967295 }))
 const anything = Schema.Record(Schema.String, Schema.Unknown)
@@ -20,6 +21,7 @@ export const envelopeNotes = {
   params: "a map of values that steps take by ${params.NAME} and `--set params.NAME=...` changes",
   env: "the environment variables that the file may take by ${env.NAME}: a list of names, or a map from a name to its default or to { secret: true }",
   include: "a file, or a list of files, whose params and steps belong to this pipeline",
+  resources: resourcesNote,
   steps: "a map from a step's name to `{ uses, in, with }`",
   sweep: "what `hone sweep` searches: objective, search, space, ... (docs/guide/sweeps.md)"
 } as const
@@ -57,6 +59,7 @@ export const Envelope = Schema.Struct({
   include: Schema.optionalKey(
     Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({ description: envelopeNotes.include })
   ),
+  resources: Schema.optionalKey(MachineResources.annotate({ description: envelopeNotes.resources })),
   steps: anything.annotate({ description: envelopeNotes.steps }),
   sweep: Schema.optionalKey(anything.annotate({ description: envelopeNotes.sweep }))
 })

@@ -1,5 +1,5 @@
 import { Effect, Option } from "effect"
-import type { Pipeline, PipelineStep } from "../Pipeline.ts"
+import type { Pipeline, PipelineStep, PipelineTypes } from "../Pipeline.ts"
 import type { ActionRecord, Preimage } from "../record/ActionRecord.ts"
 import type { LastKeys, ResolvedSource } from "../Services.ts"
 import { ActionRecords, Engine, Implementations } from "../Services.ts"
@@ -12,10 +12,11 @@ import { boundInputs } from "./StageInputs.ts"
 import type { Keyed } from "./StageKey.ts"
 import { keyStage } from "./StageKey.ts"
 
-/** A pipeline with its sources found and digested: step name -> source name -> source. */
+/** A pipeline with its sources found and digested, step name -> source name -> source, and its edges typed. */
 export interface Prepared {
   readonly pipeline: Pipeline
   readonly sources: Readonly<Record<string, Readonly<Record<string, ResolvedSource>>>>
+  readonly types: PipelineTypes
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Fault } from "../Fault.ts"
 import { PipelineFaults, sortFaults } from "../Fault.ts"
 import type { SoundPart } from "../file/Decode.ts"
 import { nearest } from "../file/Suggest.ts"
-import type { Pipeline, PipelineTypes } from "../Pipeline.ts"
+import type { Pipeline } from "../Pipeline.ts"
 import type { ResolvedSource } from "../Services.ts"
 import { Sources } from "../Services.ts"
 import type { SourceRequest } from "../Step.ts"
@@ -51,7 +51,7 @@ export const prepare = Effect.fn("prepare")(function* (pipeline: Pipeline, unsur
   if (faults.length > 0) {
     return yield* new PipelineFaults({ faults: sortFaults(faults, pipeline.file), texts: pipeline.texts })
   }
-  const prepared: Prepared & { readonly types: PipelineTypes } = { pipeline, sources, types: checked.types }
+  const prepared: Prepared = { pipeline, sources, types: checked.types }
   return prepared
 })
 

@@ -71,6 +71,8 @@ export interface Sweep {
     readonly parallel: number
   }
   readonly budget: { readonly wall_seconds: number | null; readonly device_seconds: number | null }
+  /** Bytes that trials side by side may take together; null: what the machine has. */
+  readonly memory: number | null
   readonly space: Space
   readonly start: ReadonlyArray<TrialParams>
   readonly replicates: { readonly seeds: number; readonly top: number | null }

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { MachineResources, resourcesNote } from "../MachineResources.ts"
 
 const count = Schema.Int.check(Schema.isGreaterThan(0))
 const text = Schema.NonEmptyString
@@ -19,6 +20,7 @@ export const sweepNotes = {
   objective: "what is to become best: { metric: STEP.METRIC, goal: maximize | minimize, at: best | last }",
   search: "how trials are chosen: { method: grid | list | random | quasi_random | tpe, seed, max_trials, parallel }",
   budget: "where the search ends although trials are left: { wall_time: 2h, device_time: 1h }",
+  resources: `${resourcesNote}; over what the pipeline says`,
   space: "what is searched: a map from a param (STEP.PARAM or params.NAME) to { choice | int | range | log | expr }",
   bundles: "a list of maps of params that are only tried together",
   constraints: "a list of expressions over params that every trial must satisfy",
@@ -83,6 +85,7 @@ export const SweepBlock = Schema.Struct({
       device_time: Schema.optionalKey(duration)
     }).annotate(describe("budget"))
   ),
+  resources: Schema.optionalKey(MachineResources.annotate(describe("resources"))),
   space: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown).annotate(describe("space"))),
   bundles: Schema.optionalKey(Schema.Array(assignment).annotate(describe("bundles"))),
   constraints: Schema.optionalKey(Schema.Array(text).annotate(describe("constraints"))),

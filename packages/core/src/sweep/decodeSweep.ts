@@ -6,6 +6,7 @@ import type { FaultList } from "../file/FaultList.ts"
 import { makeFaultList } from "../file/FaultList.ts"
 import { decodeBlock, vocabulary } from "../file/SchemaFaults.ts"
 import { isRecord, type Json } from "../Json.ts"
+import { declaredMemory } from "../MachineResources.ts"
 import type { Pipeline } from "../Pipeline.ts"
 import { checkMetric, checkPruning, defaultMetric } from "./checkMetrics.ts"
 import { checkPath, checkValues, type Params, paramsOf } from "./checkParams.ts"
@@ -93,6 +94,7 @@ const sweepOf = (block: SweepBlock, reading: Reading): Sweep | undefined => {
       wall_seconds: secondsOf(block.budget?.wall_time),
       device_seconds: secondsOf(block.budget?.device_time)
     },
+    memory: declaredMemory(block.resources) ?? pipeline.memory,
     space,
     start,
     replicates: { seeds: block.replicates?.seeds ?? 1, top: block.replicates?.only?.top ?? null },

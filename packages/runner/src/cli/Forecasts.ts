@@ -1,9 +1,9 @@
 import type { Pipeline, PipelineStep, PipelineTypes } from "@hone/core/Pipeline"
 import { portOf } from "@hone/core/plan/StageInputs"
 import type { Plan } from "@hone/core/plan/Plan"
-import type { PortType } from "@hone/core/Port"
 import type { Facts, Forecast } from "@hone/core/Step"
 import { Effect } from "effect"
+import { portTypesOf } from "../schedule/memory.ts"
 import { bytes } from "./Output.ts"
 
 /** What is predicted for one stage that has to run, or may have to. */
@@ -22,29 +22,21 @@ const factsOf = (step: PipelineStep, plan: Plan): Record<string, Facts> => {
   return Object.fromEntries(known)
 }
 
-const typesOf = (step: PipelineStep, types: PipelineTypes): Record<string, PortType> =>
-  Object.fromEntries(
-    Object.entries(step.inputs).flatMap(([key, { output, step: from }]) => {
-      const type = types[from]?.[output]
-      return type === undefined ? [] : [[portOf(key), type] as const]
-    })
-  )
-
 /** Predicts what the stages that run, or may, will need, as far as they can be predicted. Loads their graphs; never called where all is cached. */
 export const forecastsOf = Effect.fn("forecasts")(function* (
   pipeline: Pick<Pipeline, "steps">,
   types: PipelineTypes,
-  plan: Plan
+  plan: Plan,
+  // Instances of a matrix, and trials of a sweep, mostly share their shapes.
+  known: Map<string, Forecast | undefined> = new Map()
 ) {
   const found: Array<StageForecast> = []
-  // Instances of a matrix mostly share their shapes.
-  const known = new Map<string, Forecast | undefined>()
   for (const [at, { stages }] of plan.steps.entries()) {
     const step = pipeline.steps[at]!
     for (const [index, { name, verdict }] of stages.entries()) {
       const load = step.definition.stages[index]!.forecast
       if ((verdict !== "run" && verdict !== "maybe") || load === undefined) continue
-      const context = { params: step.params, inputs: typesOf(step, types), facts: factsOf(step, plan) }
+      const context = { params: step.params, inputs: portTypesOf(step, types), facts: factsOf(step, plan) }
       const same = JSON.stringify([step.definition.kind, name, context])
       if (!known.has(same)) {
         const { forecast } = yield* Effect.promise(load)

@@ -13,6 +13,7 @@ import type { StoreFolder } from "../store/Folder.ts"
 import { enter, leave, noteInUse } from "../store/Live.ts"
 import type { Workers } from "../worker/Workers.ts"
 import { makeListener } from "./Events.ts"
+import type { Room } from "./Room.ts"
 import type { Schedule, Shared, StageEnd } from "./StageRun.ts"
 import { runStage } from "./StageRun.ts"
 
@@ -35,11 +36,15 @@ export interface RunOptions {
   readonly shared?: Shared
 }
 
-/** A machine of so many cores, for so many runs side by side: a stage that asks for all cores gets its share of them. */
-export const share = (cores: number, runs: number): Effect.Effect<Shared> =>
+/**
+ * A machine of so many cores, for so many runs side by side: a stage that asks for all cores gets its share of them.
+ * @param room memory for what runs side by side; of one run alone, stages with tensors come one after the other
+ */
+export const share = (cores: number, runs: number, room?: Room): Effect.Effect<Shared> =>
   Effect.map(Semaphore.make(cores), (permits) => ({
     permits,
     wide: Math.max(1, Math.floor(cores / runs)),
+    room,
     inFlight: new Map()
   }))
 

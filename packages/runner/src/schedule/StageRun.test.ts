@@ -39,12 +39,13 @@ const asked = (
     file: "",
     texts: {},
     conceal: <A>(said: A) => said,
+    memory: null,
     place: () => ({}) as never
   }
   const stage = definition.stages.find(({ name }) => name === stageName)!
   const preimage = { step: { kind, version: 1, implementation: "" }, params: {}, inputs: {} }
   return requestFor(
-    { folder: storeFolder("/store"), prepared: { pipeline, sources: {} } },
+    { folder: storeFolder("/store"), prepared: { pipeline, sources: {}, types: {} } },
     step,
     stage,
     preimage,

@@ -23,6 +23,8 @@ import type { StageRequest } from "../worker/Messages.ts"
 import { StageFailed, Workers } from "../worker/Workers.ts"
 import { tellDrift } from "./Drift.ts"
 import type { RunListener } from "./Events.ts"
+import { predictedMemory, waitsForMemory, withMemory } from "./memory.ts"
+import type { Room } from "./Room.ts"
 import { discard, storing } from "./Storing.ts"
 
 /** How a stage came to its end. */
@@ -50,6 +52,8 @@ export interface Shared {
   readonly permits: Semaphore.Semaphore
   /** Permits that a stage takes which asks for all. */
   readonly wide: number
+  /** The memory that they share; undefined where one stage at a time takes any that counts. */
+  readonly room: Room | undefined
   /** Results being made, by key: the second to ask waits for the first. */
   readonly inFlight: Map<string, Deferred.Deferred<StageEnd>>
 }
@@ -158,8 +162,8 @@ const cleaner =
 /** A failure as it may be told. */
 export const cleaned = (
   schedule: Pick<Schedule, "prepared">,
-  { blob, code, hint, message, row_ids, stack }: StageFailed
-): StageFailed => new StageFailed(cleaner(schedule)({ blob, code, hint, message, row_ids, stack }))
+  { blob, code, hint, message, peak_rss_bytes, row_ids, stack }: StageFailed
+): StageFailed => new StageFailed(cleaner(schedule)({ blob, code, hint, message, peak_rss_bytes, row_ids, stack }))
 
 /** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
 const attemptStage = Effect.fnUntraced(function* (
@@ -263,6 +267,7 @@ export const runStage = Effect.fn("stage")(function* (
 ) {
   const records = yield* ActionRecords
   const { listener, prepared } = schedule
+  const at = { step: step.name, stage: stage.name }
   const keyed = yield* keyedBy(prepared.pipeline, schedule, step, stage, inputs)
   if (keyed.applies?.run === false)
     return { state: "absent", reason: keyed.applies.reason } satisfies StageEnd as StageEnd
@@ -303,34 +308,43 @@ export const runStage = Effect.fn("stage")(function* (
     }
     const wanted = stage.resources(step.params).cpu
     const permits = wanted === "all" ? schedule.wide : Math.min(wanted, schedule.cores)
+    const { room } = schedule
+    const foretell = predictedMemory({ step, stage, types: prepared.types, inputs, preimage: keyed.preimage })
     const attempt = schedule.permits.withPermits(permits)(
       Effect.gen(function* () {
-        listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "started", reason })
+        listener.emit({ event: "stage", ...at, state: "started", reason })
         const started = yield* now
         const result = yield* Effect.result(attemptStage(schedule, step, stage, keyed.preimage, key, all))
         const seconds = ((yield* now) - started) / 1000
-        listener.emit({ event: "stage", step: step.name, stage: stage.name, state: "ended", reason: "" })
+        listener.emit({ event: "stage", ...at, state: "ended", reason: "" })
         return result._tag === "Success"
           ? ({ state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd)
-          : yield* failed(schedule, step, { state: "failed", key, reason, seconds, failure: result.failure })
+          : yield* failed(schedule, step, {
+              state: "failed",
+              key,
+              reason,
+              seconds,
+              failure: yield* withMemory(result.failure, foretell)
+            })
       })
     )
+    const inRoom = Effect.gen(function* () {
+      if (room === undefined) return yield* attempt
+      const need = yield* foretell
+      return yield* attempt.pipe(
+        room.within(need, () => listener.emit({ event: "log", ...at, line: waitsForMemory(need!, room) }))
+      )
+    })
     return yield* withLease(schedule.folder, key, {
-      make: attempt,
+      make: inRoom,
       look: Effect.map(records.lookup(key), (found) => (Option.isSome(found) ? hit(found.value, true) : undefined)),
       waiting: () =>
-        listener.emit({
-          event: "log",
-          step: step.name,
-          stage: stage.name,
-          line: "another process is making this result: waiting for it"
-        })
+        listener.emit({ event: "log", ...at, line: "another process is making this result: waiting for it" })
     })
   })
   const end = yield* Effect.onInterrupt(make, () =>
     Deferred.succeed(deferred, { state: "skipped", reason: "interrupted" })
-  )
+  ).pipe(Effect.ensuring(Effect.sync(() => void schedule.inFlight.delete(key))))
   yield* Deferred.succeed(deferred, end)
-  schedule.inFlight.delete(key)
   return end as StageEnd
 })

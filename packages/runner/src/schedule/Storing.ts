@@ -26,7 +26,8 @@ export const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
         hint,
         row_ids: [],
         blob: null,
-        stack: null
+        stack: null,
+        peak_rss_bytes: null
       })
     }
   })

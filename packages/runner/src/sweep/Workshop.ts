@@ -1,8 +1,10 @@
 import type { RunEvent } from "@hone/core/Contract"
 import { Clock, Deferred, Effect, Queue } from "effect"
+import { budgetOf, type DeviceClock, deviceClock } from "./Budget.ts"
 import type { Decision } from "./decide.ts"
-import { failedBefore, lookAt, type Machine, type PieceEnd, runPiece } from "./piece.ts"
+import { failedBefore, lookAt, type Machine, type PieceEnd, type RanPiece, runPiece } from "./piece.ts"
 import type { SweepState, Trial } from "./State.ts"
+import { isWaiting } from "../schedule/memory.ts"
 import type { TrialLog, Worked } from "./TrialLog.ts"
 import type { Piece, PlannedPiece } from "./Trials.ts"
 
@@ -25,6 +27,7 @@ export type Told =
       readonly end: PieceEnd
       readonly seconds: number
     }
+  | { readonly what: "waits"; readonly trial: Trial; readonly line: string }
   | { readonly what: "decided"; readonly trial: Trial; readonly decision: Decision }
   | { readonly what: "test"; readonly trial: Trial }
 
@@ -37,8 +40,8 @@ export interface Job {
 
 /** The places in which pieces run, side by side. */
 export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, state }: WorkOptions) {
-  const { budget, search: how } = machine.trials.sweep
-  const free = Array.from({ length: how.parallel }, (_, at) => at)
+  const { sweep } = machine.trials
+  const free = Array.from({ length: sweep.search.parallel }, (_, at) => at)
   const endings = yield* Queue.unbounded<Job>()
   const before = new Map<string, Array<Worked>>()
   for (const entry of log.entries) {
@@ -48,13 +51,9 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
     of.push(entry)
   }
 
-  const budgetEnded = Effect.map(Clock.currentTimeMillis, (now) => {
-    if (budget.wall_seconds !== null && (now - state.startedAt) / 1000 >= budget.wall_seconds)
-      return "the budget's wall_time is used up"
-    if (budget.device_seconds !== null && state.deviceSeconds >= budget.device_seconds)
-      return "the budget's device_time is used up"
-    return undefined
-  })
+  const clocks = new Set<DeviceClock>()
+  const budget = budgetOf(sweep, state, clocks)
+  if (mode === "run") yield* Effect.forkScoped(budget.watch)
 
   /** gc leaves what the trials of a sweep have made, or have found made. */
   const keep = (stages: ReadonlyArray<{ readonly key: string | null }>) => {
@@ -67,7 +66,7 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
     for (const { stages } of planned.steps) state.distinct.add(stages.map(({ key }) => key).join(" "))
   }
 
-  const run = Effect.fnUntraced(function* (job: Job, planned: PlannedPiece, slot: number) {
+  const run = Effect.fnUntraced(function* (job: Job, planned: PlannedPiece, slot: number, isDue: boolean) {
     const { piece, trial } = job
     const startedAt = yield* Clock.currentTimeMillis
     trial.doing.set(slot, {
@@ -80,10 +79,20 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
       values: {}
     })
     say({ what: "started", trial, piece })
-    const { deviceSeconds, end, key, seconds } = yield* runPiece(machine, piece, planned, {
-      show: (event) => progress(trial, slot, event),
+    const clock = deviceClock(planned)
+    clocks.add(clock)
+    const work = runPiece(machine, piece, planned, {
+      show: (event) => {
+        clock.see(event, Date.now())
+        progress(trial, slot, event)
+        if (event.event === "log" && isWaiting(event.line)) say({ what: "waits", trial, line: event.line })
+      },
       ended: ({ stages }) => keep(stages)
     })
+    const { end, key } = yield* isDue ? work : Effect.raceFirst(work, Effect.as(budget.used, stopped))
+    const now = yield* Clock.currentTimeMillis
+    const [seconds, deviceSeconds] = [(now - startedAt) / 1000, clock.seconds(now)]
+    clocks.delete(clock)
     state.deviceSeconds += deviceSeconds
     const entry: Worked = {
       what: "worked",
@@ -127,7 +136,7 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
   const refusal = Effect.fnUntraced(function* (isDue: boolean) {
     if (mode === "look") return notRun
     if (isDue) return undefined
-    state.ended ??= yield* budgetEnded
+    state.ended ??= yield* budget.ended
     return state.ended
   })
 
@@ -150,7 +159,13 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
       yield* endAt(job, { state: "done", planned })
     } else if (failed !== undefined) yield* endAt(job, { state: "failed", failure: failed })
     else if ((yield* refusal(isDue)) !== undefined) yield* endAt(job, { state: "missing" })
-    else yield* Effect.forkScoped(run(job, planned, free.shift()!))
+    else {
+      const work = run(job, planned, free.shift()!, isDue)
+      // Without this a mistake of ours would be waited for, for ever.
+      yield* Effect.forkScoped(
+        Effect.onError(work, (cause) => Effect.andThen(Deferred.failCause(job.ended, cause), Queue.offer(endings, job)))
+      )
+    }
     return job
   })
   return {
@@ -164,6 +179,9 @@ export const workshop = Effect.fnUntraced(function* ({ log, machine, mode, say, 
 
 export type Workshop = Effect.Success<ReturnType<typeof workshop>>
 
+/** A piece that ran when the budget was used up: a training is at its last checkpoint. */
+const stopped: RanPiece = { end: { state: "missing" }, key: null }
+
 /** Why a sweep that is looked at has no end. */
 export const notRun = "not all has run"
 
@@ -172,6 +190,8 @@ const progress = (trial: Trial, slot: number, event: RunEvent): void => {
   if (doing === undefined) return
   if (event.event === "stage" && event.state === "started")
     Object.assign(doing, { step: event.step, done: 0, total: null })
+  if (event.event === "log" && isWaiting(event.line))
+    Object.assign(doing, { step: `${event.step} waits for memory`, done: 0, total: null })
   if (event.event !== "progress") return
   Object.assign(doing, {
     step: event.step,

@@ -122,4 +122,13 @@ prune: { method: asha, metric: tuned.validation_loss, rungs: [1, 9], resource: s
       ])
     ).toEqual([])
   })
+
+  it("takes memory by its unit, and places an amount that is none", () => {
+    const memoryOf = (text: string) => {
+      const sweep = decode(`${space}\nresources: { memory: ${text} }`)
+      return sweep instanceof PipelineFaults ? sweep.faults.map(({ column, line }) => [line, column]) : sweep.memory
+    }
+    expect(["6GB", "1.5 GiB", "800MB"].map(memoryOf)).toEqual([6e9, 1.5 * 2 ** 30, 800e6])
+    expect(["lots", "0GB", "6", "6 gb"].map(memoryOf)).toEqual(Array.from({ length: 4 }, () => [[2, 22]]))
+  })
 })

@@ -18,8 +18,8 @@ export interface Outlook {
   /** Of the distinct steps to run, as far as it is known. */
   readonly seconds: number | undefined
   readonly unknown: number
-  /** The first trial that has something to run. */
-  readonly first: PlannedPiece | undefined
+  /** Trials that have something to run. */
+  readonly toRun: ReadonlyArray<PlannedPiece>
   /** Trials whose params do not go together. */
   readonly faulty: ReadonlyArray<{ readonly params: TrialParams; readonly message: string }>
 }
@@ -85,7 +85,7 @@ export const outlookOf = Effect.fn("outlook")(function* (trials: Trials) {
   const likes = new Map<string, number | undefined>()
   const faulty: Array<{ readonly params: TrialParams; readonly message: string }> = []
   let [steps, seconds, unknown] = [0, 0, 0]
-  let first: PlannedPiece | undefined
+  const toRun: Array<PlannedPiece> = []
 
   const timeOf = Effect.fnUntraced(function* (stage: PlannedStage) {
     if (stage.took !== undefined) return stage.took
@@ -103,7 +103,7 @@ export const outlookOf = Effect.fn("outlook")(function* (trials: Trials) {
       continue
     }
     const { planned, prepared } = looked.planned
-    if (!looked.planned.isDone) first ??= looked.planned
+    if (!looked.planned.isDone) toRun.push(looked.planned)
     const numbers = numbersOf(prepared.pipeline)
     for (const [at, step] of planned.steps.entries()) {
       steps += 1
@@ -133,7 +133,7 @@ export const outlookOf = Effect.fn("outlook")(function* (trials: Trials) {
     done: done.size,
     seconds: seconds === 0 && unknown > 0 ? undefined : seconds,
     unknown,
-    first,
+    toRun,
     faulty
   }
   return outlook

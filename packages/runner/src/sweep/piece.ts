@@ -2,7 +2,7 @@ import type { RunEvent } from "@hone/core/Contract"
 import { PipelineFaults } from "@hone/core/Fault"
 import { plan } from "@hone/core/plan/Plan"
 import type { StepOutcome } from "@hone/core/record/RunRecord"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { runSteps } from "../schedule/Run.ts"
 import type { Shared } from "../schedule/StageRun.ts"
 import type { StoreFolder } from "../store/Folder.ts"
@@ -40,8 +40,6 @@ export const lookAt = (trials: Trials, piece: Piece) =>
 
 export interface RanPiece {
   readonly end: PieceEnd
-  readonly seconds: number
-  readonly deviceSeconds: number
   /** The key of the stage that failed. */
   readonly key: string | null
 }
@@ -60,8 +58,7 @@ export const runPiece = Effect.fn("trial")(function* (
   watch: Watch
 ) {
   const { trials } = machine
-  const started = yield* Clock.currentTimeMillis
-  let [deviceSeconds, attempts] = [0, 0]
+  let attempts = 0
   for (;;) {
     const failures: Array<TrialFailure> = []
     const steps: Array<StepOutcome> = []
@@ -75,20 +72,18 @@ export const runPiece = Effect.fn("trial")(function* (
         watch.ended(step)
       }
     })
-    deviceSeconds += deviceSecondsOf(first, steps)
-    const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
     const failure = failures[0]
     if (failure === undefined) {
       const looked = yield* lookAt(trials, piece)
       if ("planned" in looked && looked.planned.isDone)
-        return { end: { state: "done", planned: looked.planned }, seconds, deviceSeconds, key: null } as RanPiece
+        return { end: { state: "done", planned: looked.planned }, key: null } as RanPiece
       const gone = { step: "", code: "gone", message: "its result is not in the store although it ran", hint: "" }
-      return { end: { state: "failed", failure: gone }, seconds, deviceSeconds, key: null } as RanPiece
+      return { end: { state: "failed", failure: gone }, key: null } as RanPiece
     }
     if (isPassing(failure) && attempts++ < trials.sweep.failure.retry) continue
     const { code, hint, message, step } = failure
     const key = steps.flatMap(({ stages }) => stages.filter(({ outcome }) => outcome === "failed")).at(0)?.key ?? null
-    return { end: { state: "failed", failure: { step, code, message, hint } }, seconds, deviceSeconds, key } as RanPiece
+    return { end: { state: "failed", failure: { step, code, message, hint } }, key } as RanPiece
   }
 })
 
@@ -106,15 +101,6 @@ const passes = Effect.fnUntraced(function* (
     forget(trials.memo)
   }
 })
-
-const deviceSecondsOf = ({ prepared }: PlannedPiece, steps: ReadonlyArray<StepOutcome>): number =>
-  steps.reduce((sum, { name, stages }) => {
-    const { definition } = prepared.pipeline.steps.find((step) => step.name === name)!
-    const own = stages.filter(
-      ({ outcome, stage }) => outcome === "ran" && definition.stages.some((one) => one.name === stage && one.numerics)
-    )
-    return sum + own.reduce((total, { seconds }) => total + seconds, 0)
-  }, 0)
 
 /** Whether a piece failed before in a way that it would again: what failed has the same key now. */
 export const failedBefore = (

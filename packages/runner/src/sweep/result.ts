@@ -207,7 +207,7 @@ const warningsOf = (
   const complete = told.filter(({ state }) => state === "complete")
   const tried = complete.length + told.filter(({ state }) => state === "stopped").length
   const winner = told.find(({ id }) => id === best)
-  const failed = trials.filter(({ state }) => state === "failed").length
+  const failed = trials.filter(({ state }) => state === "failed")
   const like = test?.metric ?? null
   const onTest = like === null ? "" : `; on the test rows its ${like} is ${short(test!.best[like]!)}`
   return [
@@ -220,8 +220,15 @@ const warningsOf = (
     ...(testFailure === undefined
       ? []
       : [`the winner's own pipeline failed at ${testFailure.step}: ${testFailure.message}`]),
-    ...(failed === 0 ? [] : [`${failed} of ${trials.length} trials failed`])
+    ...(failed.length === 0 ? [] : [failedLine(failed, trials.length)])
   ]
+}
+
+/** How many failed, and what mends the failures that came most often. */
+const failedLine = (failed: ReadonlyArray<Trial>, of: number): string => {
+  const hints = Object.groupBy(failed, ({ failure }) => failure?.hint ?? "")
+  const most = Object.entries(hints).toSorted(([, a], [, b]) => b!.length - a!.length)[0]![0]
+  return `${failed.length} of ${of} trials failed${most === "" ? "" : `: ${most}`}`
 }
 
 /** The first two, where what lies between them is less than what seeds make of one. */

@@ -6,6 +6,7 @@ import type { Progress } from "@hone/core/Stage"
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { StageRequest } from "./Messages.ts"
 import { WorkerMessage } from "./Messages.ts"
+import { peakOf } from "./peakMemory.ts"
 
 export type Done = Extract<WorkerMessage, { type: "done" }>
 
@@ -16,7 +17,9 @@ export class StageFailed extends Schema.TaggedError<StageFailed>()("StageFailed"
   hint: Schema.String,
   row_ids: Schema.Array(Schema.String),
   blob: Schema.NullOr(Schema.String),
-  stack: Schema.NullOr(Schema.String)
+  stack: Schema.NullOr(Schema.String),
+  /** The most memory that its process was seen to hold; null where nobody looked. */
+  peak_rss_bytes: Schema.NullOr(Schema.Int)
 }) {}
 
 export interface Listener {
@@ -31,6 +34,8 @@ export class Workers extends Context.Service<
 >()("@hone/runner/Workers") {}
 
 const graceMillis = 2000
+/** Between two looks at the memory of a worker. */
+const lookMillis = 200
 
 /** TERM to the worker's process group, KILL to what is left of it after a grace. */
 const end = (child: ChildProcess): Promise<void> =>
@@ -52,20 +57,21 @@ const end = (child: ChildProcess): Promise<void> =>
     kill("SIGTERM")
   })
 
-const died = (code: number | null, signal: string | null, tail: ReadonlyArray<string>) =>
+const died = (code: number | null, signal: string | null, tail: ReadonlyArray<string>, peak: number | null) =>
   new StageFailed({
     code: signal === "SIGKILL" ? "killed" : "crashed",
     message:
       signal === null ? `the worker process exited with code ${code}` : `the worker process was ended by ${signal}`,
     hint:
       signal === "SIGKILL"
-        ? "the system may have run out of memory: try a smaller batch_size or max_length"
+        ? "the system may have run out of memory: try a smaller batch_size or max_length, or fewer trials side by side"
         : tail.length > 0
           ? `its last words: ${tail.slice(-3).join(" | ")}`
           : "run it again; if it fails again, `hone doctor` checks the engine",
     row_ids: [],
     blob: null,
-    stack: null
+    stack: null,
+    peak_rss_bytes: peak
   })
 
 /** The system gave no process, no pipe, or took the pipe away. */
@@ -76,7 +82,8 @@ const notStarted = (error: Error) =>
     hint: "too many processes or files may be open (ulimit -u, ulimit -n): mend that and run again",
     row_ids: [],
     blob: null,
-    stack: null
+    stack: null,
+    peak_rss_bytes: null
   })
 
 const living = new Set<ChildProcess>()
@@ -151,6 +158,10 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
         Effect.callback<Done, StageFailed>((resume) => {
           const held = idle.pop() ?? start()
           const { child } = held
+          // What the system kills for want of memory cannot be asked any more.
+          let peak: number | null = null
+          const look = () => void (peak = peakOf(child.pid!) ?? peak)
+          const looking = setInterval(look, lookMillis)
           const tail: Array<string> = []
           held.line = (line) => {
             tail.push(line)
@@ -158,6 +169,7 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
             listener.log(line)
           }
           const settle = (result: Effect.Effect<Done, StageFailed>, reuse: boolean) => {
+            clearInterval(looking)
             child.off("message", onMessage)
             child.off("exit", onExit)
             child.off("error", onError)
@@ -166,7 +178,7 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
             resume(result)
           }
           const onExit = (code: number | null, signal: string | null) =>
-            settle(Effect.fail(died(code, signal, tail)), false)
+            settle(Effect.fail(died(code, signal, tail, peak)), false)
           const onError = (error: Error) => settle(Effect.fail(notStarted(error)), false)
           const onMessage = (raw: unknown) => {
             const decoded = decodeMessage(raw)
@@ -177,7 +189,8 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
             else if (message.type === "done") settle(Effect.succeed(message), true)
             else {
               const { type: _, ...fields } = message
-              settle(Effect.fail(new StageFailed(fields)), false)
+              look()
+              settle(Effect.fail(new StageFailed({ ...fields, peak_rss_bytes: peak })), false)
               void end(child)
             }
           }
@@ -186,6 +199,7 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
           child.on("error", onError)
           child.send(request)
           return Effect.promise(() => {
+            clearInterval(looking)
             child.off("message", onMessage)
             child.off("exit", onExit)
             child.off("error", onError)

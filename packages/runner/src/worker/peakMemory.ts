@@ -11,10 +11,12 @@ export const forgetPeak = (): boolean => {
 }
 
 /** The most memory that this process had resident since it last forgot: bytes; null where the system does not tell. */
-export const peakSince = (forgot: boolean): number | null => {
-  if (!forgot) return null
+export const peakSince = (forgot: boolean): number | null => (forgot ? peakOf("self") : null)
+
+/** The most memory that a process had resident since it last forgot: bytes; null where the system does not tell, or it is gone. */
+export const peakOf = (pid: number | "self"): number | null => {
   try {
-    const found = /^VmHWM:\s+(\d+) kB$/mu.exec(readFileSync("/proc/self/status", "utf8"))
+    const found = /^VmHWM:\s+(\d+) kB$/mu.exec(readFileSync(`/proc/${pid}/status`, "utf8"))
     return found === null ? null : 1024 * Number(found[1])
   } catch {
     return null

@@ -36,15 +36,13 @@ const forecastLabelled = (context: ForecastContext<TrainParams>, shape: ModelSha
   const length = longestOf(config, rows["longest"] ?? inputs["train"]?.max_length)
   const model = modelFacts(shape, config)
   const prefix = pays(params, { model, rows }).run ? cutOf(params, model) : undefined
-  const program = programFor(context, shape, config, prefix)
-  const size = params.batch_size === "auto" ? fittingSize(program, length, params) : params.batch_size
-  if (size === undefined) return undefined
-  const sizes = { batch: size, length }
+  const costs = programCosts(context, shape, config, prefix, length)
+  if (costs === undefined) return undefined
+  const { flops_per_step, growth, size } = costs
   const held = prefix === undefined ? 0 : featuresBytes(prefix, model, rows)
-  const growth = memoryOf(program, passOf(program), sizes).total
   return {
     peak_memory_bytes: PROCESS_BYTES + fileBytes(config) + growth + (Number.isFinite(held) ? held : 0),
-    flops_per_step: flopsPerStep(program, params, sizes),
+    flops_per_step,
     steps: stepsOf(params, size, rows),
     batch: `${size} rows of ${length} tokens`
   }
@@ -74,6 +72,45 @@ const forecastMasked = (
     steps: pairs ? null : stepsOf(params, size, rows),
     batch: `${size} ${pairs ? "pairs" : "rows"} of ${length} tokens, ${masked(length)} of each to guess`
   }
+}
+
+interface ProgramCosts {
+  readonly size: number
+  /** Bytes that the program adds to its process. */
+  readonly growth: number
+  readonly flops_per_step: number
+}
+
+/** By all that a program is made from: trials of a sweep mostly differ in what is fed to it, and making one takes up to 0.3 s. */
+const knownCosts = new Map<string, ProgramCosts | undefined>()
+
+const programCosts = (
+  context: ForecastContext<TrainParams>,
+  shape: ModelShape,
+  config: BertConfig,
+  prefix: FeatureCut | undefined,
+  length: number
+): ProgramCosts | undefined => {
+  const { facts, inputs, params } = context
+  const { epochs, head_learning_rate, learning_rate, schedule_epochs, seed, warmup_ratio, ...made } = params
+  const rate = (head_learning_rate ?? learning_rate) / learning_rate
+  const id = JSON.stringify([made, rate === 1, shape, prefix, length, facts["train"]?.["labels"], inputs["train"]])
+  if (!knownCosts.has(id)) {
+    const program = programFor(context, shape, config, prefix)
+    const size = params.batch_size === "auto" ? fittingSize(program, length, params) : params.batch_size
+    const sizes = { batch: size ?? 0, length }
+    knownCosts.set(
+      id,
+      size === undefined
+        ? undefined
+        : {
+            size,
+            growth: memoryOf(program, passOf(program), sizes).total,
+            flops_per_step: flopsPerStep(program, params, sizes)
+          }
+    )
+  }
+  return knownCosts.get(id)
 }
 
 /** No row is longer than there are positions. */

@@ -3,6 +3,7 @@ import type { SweepJson } from "@hone/core/sweep/SweepJson"
 import { Engine } from "@hone/core/Services"
 import { Clock, Effect, Layer } from "effect"
 import { join } from "node:path"
+import { roomOf } from "../../schedule/Room.ts"
 import { share } from "../../schedule/Run.ts"
 import { sweepScratch } from "../../store/Attempts.ts"
 import { enter, leave } from "../../store/Live.ts"
@@ -39,9 +40,10 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   const state = emptyState(sweep, startedAt)
   screen.begin(state)
   const cores = availableParallelism()
-  const shared = yield* share(cores, sweep.search.parallel)
+  const { parallel } = sweep.search
+  const shared = yield* share(cores, parallel, parallel > 1 ? roomOf(sweep.memory) : undefined)
   const machine: Machine = { trials, folder, cores, shared }
-  const layers = Layer.provideMerge(sharedEngine(sweep.search.parallel), services)
+  const layers = Layer.provideMerge(sharedEngine(parallel), services)
   if (mode === "run") sweepScratch(folder)
   enter(folder)
   const work = search({ machine, state, log, block, mode, say: (what) => screen.say(what, state) })

@@ -1,20 +1,22 @@
-import { totalmem } from "node:os"
-import { prepare } from "@hone/core/plan/Prepare"
 import type { SweepPlanJson } from "@hone/core/sweep/SweepJson"
+import type { Forecast } from "@hone/core/Step"
 import { Effect } from "effect"
 import { valueText } from "../../sweep/report/names.ts"
 import { outlookOf, type Outlook } from "../../sweep/outlook.ts"
+import { memoryLeft } from "../../schedule/Room.ts"
 import { forecastsOf } from "../Forecasts.ts"
 import { bytes, duration } from "../Output.ts"
 import type { LoadedSweep } from "./Load.ts"
 
-/** What a trial's trainings hold in memory at most; undefined where nothing has to run, or too little is known. */
-const peakOf = Effect.fnUntraced(function* ({ first }: Outlook) {
-  if (first === undefined) return undefined
-  const { planned, prepared } = first
-  const { types } = yield* prepare(prepared.pipeline)
-  const forecasts = yield* forecastsOf(prepared.pipeline, types, planned)
-  return forecasts.length === 0 ? undefined : Math.max(...forecasts.map((one) => one.peak_memory_bytes))
+/** What the trainings of a trial hold in memory at most; undefined where nothing has to run, or too little is known. */
+const peakOf = Effect.fnUntraced(function* ({ toRun }: Outlook) {
+  const known = new Map<string, Forecast | undefined>()
+  const peaks: Array<number> = []
+  for (const { planned, prepared } of toRun) {
+    const forecasts = yield* forecastsOf(prepared.pipeline, prepared.types, planned, known)
+    peaks.push(...forecasts.map((one) => one.peak_memory_bytes))
+  }
+  return peaks.length === 0 ? undefined : peaks.reduce((most, peak) => Math.max(most, peak))
 })
 
 const pruneNotes = ({ pipeline, sweep }: LoadedSweep): ReadonlyArray<string> => {
@@ -27,14 +29,19 @@ const pruneNotes = ({ pipeline, sweep }: LoadedSweep): ReadonlyArray<string> => 
   return horizon === undefined ? [rungs] : [rungs, horizon]
 }
 
+/** How many of the largest trials fit beside each other; the others wait while they run. */
 const memoryNotes = ({ sweep }: LoadedSweep, peak: number | undefined): ReadonlyArray<string> => {
-  const { parallel } = sweep.search
   if (peak === undefined) return []
-  const all = peak * parallel
-  const side = parallel === 1 ? "" : `, ${parallel} side by side ${bytes(all)}`
-  const room =
-    all > totalmem() ? `: more than this machine's ${bytes(totalmem())}; lower parallel, batch_size or max_length` : ""
-  return [`a trial is predicted to take ${bytes(peak)} of memory at most${side}${room}`]
+  const { parallel } = sweep.search
+  const most = sweep.memory ?? memoryLeft()
+  const room = `${bytes(most)} that ${sweep.memory === null ? "this machine has left" : "`resources` declares"}`
+  const fit = Math.floor(most / peak)
+  const lower = "lower batch_size or max_length"
+  const side =
+    fit === 0
+      ? `, more than the ${room}: ${lower}`
+      : `; ${fit} fit side by side into the ${room}${fit >= parallel ? "" : `: of ${parallel} the others wait; ${lower}, or parallel`}`
+  return [`a trial is predicted to take ${bytes(peak)} of memory at most${side}`]
 }
 
 /** What `hone sweep plan` tells. */

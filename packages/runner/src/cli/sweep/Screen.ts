@@ -32,11 +32,14 @@ const lineOf = (what: Told, state: SweepState): string => {
   const name = `trial ${what.trial.number + 1}`
   if (what.what === "decided") return decisionLine(state, what.decision)
   if (what.what === "test") return `${name} is the winner: its pipeline runs to the end`
+  if (what.what === "waits") return `${name} ${what.line}`
   const { piece, trial } = what
   const where = target(state, trial, piece.until, piece.replicate)
   if (what.what === "started") return `${name}${where === "" ? "" : ` ${where}`}: ${paramsText(trial)}`
   const took = duration(what.seconds)
   if (what.end.state === "failed") return `${name}: failed after ${took}: ${what.end.failure.message}`
+  if (what.end.state === "missing")
+    return `${name}${where === "" ? "" : ` ${where}`}: stopped after ${took}, since ${state.ended}; the next run goes on from its last checkpoint`
   return `${name}${where === "" ? "" : ` ${where}`}: done in ${took}`
 }
 

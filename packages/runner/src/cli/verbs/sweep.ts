@@ -9,7 +9,6 @@ import { homeOf, storeFolder } from "../../store/Folder.ts"
 import { inUseNow } from "../../store/Live.ts"
 import { sweepLogPath } from "../../store/SweepUse.ts"
 import { Exit } from "../Exit.ts"
-import { reportFaults } from "../Load.ts"
 import * as Flags from "../Flags.ts"
 import { kept } from "../live/Screen.ts"
 import { print, printError, printJson } from "../Output.ts"
@@ -151,8 +150,7 @@ const planVerb = Command.make(
     const loaded = yield* loadSweep({ file, sets: set, options: optionsOf(asked), json })
     const planned = yield* planSweep(loaded).pipe(
       Effect.provide(loaded.services),
-      Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
-      Effect.catchTag("PipelineFaults", (error) => reportFaults(error, json))
+      Effect.catchTag("EngineMissing", Effect.die) // loading the sweep has met it already
     )
     if (json) printJson(planned)
     else print(renderSweepPlan(planned, loaded))
