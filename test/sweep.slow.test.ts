@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs"
+import { cpSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Place } from "./support/hone.ts"
 import { makePlace } from "./support/hone.ts"
 import { pidsIn, signal, start, until } from "./support/processes.ts"
-import { recordsIn } from "./support/store.ts"
-import { smallPipeline, smallSweep, swept, tableOf } from "./support/sweeps.ts"
+import { filesIn, recordsIn } from "./support/store.ts"
+import { made, smallPipeline, smallSweep, swept, tableOf } from "./support/sweeps.ts"
 
 let place: Place
 beforeAll(() => {
@@ -91,6 +92,11 @@ describe("a sweep", () => {
     expect(planned.stdout).toMatch(
       /predicted to take \d+ MB of memory at most; 1 fit side by side into the 700 MB that/
     )
+    place.write("tight.yaml", `${smallPipeline}resources: { memory: 500MB }\n`)
+    const alone = await place.hone("plan", "tight.yaml", "--set", "tuned.epochs=9")
+    expect(alone.stdout).toMatch(
+      /tuned: \d+ MB of memory at most, more than the 500 MB that `resources` declares: lower/
+    )
     const tight = await place.hone("sweep", "run", "memory.yaml")
     expect(tight.stdout).toMatch(
       /trial [12] waits for memory: .* \d+ MB, and what runs leaves less than that of 700 MB\n/
@@ -114,6 +120,32 @@ describe("a sweep", () => {
     expect(run.text()).toContain(
       "1 of 1 trials failed: the system may have run out of memory: try a smaller batch_size"
     )
+  })
+
+  it("run by two processes at once makes each result once, and both tell the same table", async () => {
+    const text = smallSweep(
+      "search: { method: tpe, seed: 21, max_trials: 6, parallel: 2 }\nprune: { method: asha, rungs: [1], start_after: 2 }\nreplicates: { seeds: 2, only: { top: 1 } }"
+    )
+    const [shared, alone] = [makePlace(), makePlace()]
+    for (const one of [shared, alone]) {
+      one.write("small.yaml", smallPipeline)
+      one.write("twice.yaml", text)
+    }
+    await shared.run("small.yaml")
+    cpSync(join(shared.folder, ".hone"), join(alone.folder, ".hone"), { recursive: true })
+    const fits = made(shared)["train/fit"]!
+    const [first, second] = await Promise.all([swept(shared, "twice.yaml"), swept(shared, "twice.yaml")])
+    const whole = await swept(alone, "twice.yaml")
+    expect(tableOf(first)).toEqual(tableOf(whole))
+    expect(tableOf(second)).toEqual(tableOf(whole))
+    expect(first.decisions).toEqual(whole.decisions)
+    expect(made(shared)).toEqual(made(alone))
+    // Of each training, and of the winner's evaluation, one of them has noted that it used the device.
+    const used = logOf(shared).filter(({ device_seconds }) => device_seconds > 0)
+    expect(used).toHaveLength(made(shared)["train/fit"]! - fits + 1)
+    expect(tableOf(await swept(shared, "twice.yaml"))).toEqual(tableOf(whole))
+    expect(made(shared)).toEqual(made(alone))
+    for (const one of [shared, alone]) one.remove()
   })
 
   it("of pipelines/ runs, on few rows", async () => {
@@ -159,6 +191,13 @@ describe("a sweep", () => {
     expect(killed.test).toEqual(undisturbed.test)
   })
 })
+
+/** The lines of a sweep's log. */
+const logOf = (place: Place): ReadonlyArray<Record<string, any>> =>
+  filesIn(place, "sweeps")
+    .filter((path) => path.endsWith(".jsonl"))
+    .flatMap((path) => readFileSync(path, "utf8").trimEnd().split("\n"))
+    .map((line) => JSON.parse(line))
 
 /** Bytes that a process holds; 0 where it has ended. */
 const residentOf = (pid: number): number => {

@@ -4,6 +4,7 @@ import type { Plan } from "@hone/core/plan/Plan"
 import type { Facts, Forecast } from "@hone/core/Step"
 import { Effect } from "effect"
 import { portTypesOf } from "../schedule/memory.ts"
+import { memoryLeft } from "../schedule/Room.ts"
 import { bytes } from "./Output.ts"
 
 /** What is predicted for one stage that has to run, or may have to. */
@@ -56,11 +57,23 @@ const flops = (count: number): string => {
   return `${(count / 1000 ** power).toPrecision(3)}${units[power]}FLOP`
 }
 
-/** "tuned: 1.24 GB of memory at most; 87.1 GFLOP a step (16 rows of 128 tokens), 126 steps" */
-export const renderForecasts = (forecasts: ReadonlyArray<StageForecast>): string =>
-  forecasts
+export const lowerMemory = "lower batch_size or max_length"
+
+/** "6.00 GB that `resources` declares" */
+export const roomText = (room: number, declared: number | null): string =>
+  `${bytes(room)} that ${declared === null ? "this machine has left" : "`resources` declares"}`
+
+/**
+ * "tuned: 1.24 GB of memory at most; 87.1 GFLOP a step (16 rows of 128 tokens), 126 steps"
+ * @param declared bytes that the file leaves to stages; null: what the machine has left
+ */
+export const renderForecasts = (forecasts: ReadonlyArray<StageForecast>, declared: number | null): string => {
+  const room = declared ?? memoryLeft()
+  return forecasts
     .map(({ batch, flops_per_step, peak_memory_bytes, step, steps }) => {
       const all = steps === null ? "" : `, ${flops(steps * flops_per_step)} in ${steps} steps`
-      return `${step}: ${bytes(peak_memory_bytes)} of memory at most; ${flops(flops_per_step)} a step (${batch})${all}`
+      const over = peak_memory_bytes > room ? `, more than the ${roomText(room, declared)}: ${lowerMemory}` : ""
+      return `${step}: ${bytes(peak_memory_bytes)} of memory at most${over}; ${flops(flops_per_step)} a step (${batch})${all}`
     })
     .join("\n")
+}

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { valueText } from "../../sweep/report/names.ts"
 import { outlookOf, type Outlook } from "../../sweep/outlook.ts"
 import { memoryLeft } from "../../schedule/Room.ts"
-import { forecastsOf } from "../Forecasts.ts"
+import { forecastsOf, lowerMemory, roomText } from "../Forecasts.ts"
 import { bytes, duration } from "../Output.ts"
 import type { LoadedSweep } from "./Load.ts"
 
@@ -34,13 +34,12 @@ const memoryNotes = ({ sweep }: LoadedSweep, peak: number | undefined): Readonly
   if (peak === undefined) return []
   const { parallel } = sweep.search
   const most = sweep.memory ?? memoryLeft()
-  const room = `${bytes(most)} that ${sweep.memory === null ? "this machine has left" : "`resources` declares"}`
+  const room = roomText(most, sweep.memory)
   const fit = Math.floor(most / peak)
-  const lower = "lower batch_size or max_length"
   const side =
     fit === 0
-      ? `, more than the ${room}: ${lower}`
-      : `; ${fit} fit side by side into the ${room}${fit >= parallel ? "" : `: of ${parallel} the others wait; ${lower}, or parallel`}`
+      ? `, more than the ${room}: ${lowerMemory}`
+      : `; ${fit} fit side by side into the ${room}${fit >= parallel ? "" : `: of ${parallel} the others wait; ${lowerMemory}, or parallel`}`
   return [`a trial is predicted to take ${bytes(peak)} of memory at most${side}`]
 }
 

@@ -53,8 +53,9 @@ const stageRows = (step: PlannedStep) =>
 
 export const renderPlan = (
   plan: Plan,
-  forecasts: ReadonlyArray<StageForecast> = [],
-  history: ReadonlyArray<StageHistory> = []
+  forecasts: ReadonlyArray<StageForecast>,
+  history: ReadonlyArray<StageHistory>,
+  memory: number | null
 ): string => {
   const rows = plan.steps.flatMap((step) => [
     [step.name, paint("dim", step.kind), paint(styles[step.verdict], step.verdict), step.reason],
@@ -63,7 +64,7 @@ export const renderPlan = (
   const count = (verdict: string) => plan.steps.filter((step) => step.verdict === verdict).length
   const maybe = count("maybe")
   const tail = `${count("run")} to run, ${count("hit")} cached${maybe > 0 ? `, ${maybe} that run only if what they read comes out changed` : ""}`
-  const predicted = forecasts.length === 0 ? "" : `\npredicted from the graph: ${renderForecasts(forecasts)}`
+  const predicted = forecasts.length === 0 ? "" : `\npredicted from the graph: ${renderForecasts(forecasts, memory)}`
   return `${table(rows)}\n\n${tail}${renderHistory(plan, history)}${predicted}`
 }
 
@@ -73,7 +74,7 @@ const planOnce = Effect.fnUntraced(function* (options: FileOptions) {
   const history = yield* historyOf(planned).pipe(Effect.provide(layer), Effect.orDie)
   const forecasts = yield* forecastsOf(pipeline, prepared.types, planned)
   if (options.json) printJson(planJson(planned, forecasts, history))
-  else print(renderPlan(planned, forecasts, history))
+  else print(renderPlan(planned, forecasts, history, pipeline.memory))
   return Object.keys(pipeline.texts)
 })
 
