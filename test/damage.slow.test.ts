@@ -88,9 +88,8 @@ describe.each(Object.keys(harm))("each stored file %s", (what) => {
       for (const path of files) {
         const another = anotherOf(path, files)
         if (what.startsWith("replaced") && (another === undefined || notes.includes(kind))) continue
-        // A note that is gone is a note that was never made, and so is a record: what it named is found as nobody's by gc.
-        if (what === "deleted" && (notes.includes(kind) || kind === "records" || basename(path) === "state.json"))
-          continue
+        // A note that is gone is a note that was never made.
+        if (what === "deleted" && (notes.includes(kind) || basename(path) === "state.json")) continue
         const bytes = readFileSync(path)
         chmodSync(path, 0o644)
         harm[what]!(path, another ?? path)

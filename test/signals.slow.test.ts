@@ -60,6 +60,20 @@ describe("a run", () => {
     await isInterrupted()
   })
 
+  it("that was told to ignore SIGHUP, as nohup does, goes on to its end when it gets one", async () => {
+    const run = spawn("sh", ["-c", `trap '' HUP; exec ${launcher} run small.yaml`], {
+      cwd: place.folder,
+      env: { ...process.env, ...stopping() },
+      stdio: "ignore"
+    })
+    const code = new Promise((resolve) => run.on("close", resolve))
+    await workerStops()
+    run.kill("SIGHUP")
+    signal(stoppedIn(place), "SIGCONT")
+    expect(await code).toBe(0)
+    expect((await place.run("small.yaml")).stages).toEqual([])
+  })
+
   it("whose parent is killed goes on to its end", async () => {
     const parent = spawn("sh", ["-c", `${launcher} run small.yaml > out; true`], {
       cwd: place.folder,

@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { hostname } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { faulty } from "../support/faulty.ts"
@@ -105,11 +107,18 @@ describe("Nx #35483, DVC #1511, #4634", () => {
     const notes = ".hone/live/7@4f0c2a9d81be"
     place.write(notes, `${record.key}\n`)
     heard(notes, 23)
+    // A lease holds what it is for as long as its holder lives: left behind by a process that is gone, it holds nothing.
+    const leased = recordOf(place, "ingest")
+    const lease = (pid: number) =>
+      place.write(`.hone/leases/${leased.record.key}`, JSON.stringify({ token: "t", pid, host: hostname() }))
+    lease(process.pid)
+    const all = [path, leased.path, join(place.folder, orphan)]
     await place.hone("gc", "--yes")
-    expect([path, join(place.folder, orphan)].map(existsSync)).toEqual([true, true])
+    expect(all.map(existsSync)).toEqual([true, true, true])
     heard(notes, 25)
+    lease(spawnSync("true").pid)
     await place.hone("gc", "--yes")
-    expect([path, join(place.folder, orphan)].map(existsSync)).toEqual([false, false])
+    expect(all.map(existsSync)).toEqual([false, false, false])
   })
 
   it("deletes nothing while a file that says what is in use is damaged", async () => {

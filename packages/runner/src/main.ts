@@ -66,11 +66,12 @@ process.on("SIGINT", () => {
   process.exit(130)
 })
 
-// A terminal that is closed ends the run as a TERM does: its workers end, what is finished stays, and the run is remembered.
+// A terminal that is closed ends the run as a TERM does: its workers end, what is finished stays, and the run is remembered. Whoever started
+// it to outlive the terminal (nohup) is told by the launcher.
 let isHungUp = false
 process.on("SIGHUP", () => {
   isHungUp = true
-  process.kill(process.pid, "SIGTERM")
+  if (process.env["HONE_IGNORES_HANGUP"] === undefined) process.kill(process.pid, "SIGTERM")
 })
 
 // A reader that closes the pipe (`hone show ... | head`) is no failure; a terminal that is gone takes no words.

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { ownerTag } from "../store/Alive.ts"
 import { locate } from "./Locate.ts"
 
 const sha256 = (bytes: string | Buffer) => createHash("sha256").update(bytes).digest("hex")
@@ -77,9 +79,43 @@ describe("http(s) with sha256", () => {
     answer = (request, response) => serve(rows, request, response, "v1")
     const path = await get(`${origin}/rows.csv#sha256=${sha256(rows)}`)
     rmSync(path)
-    writeFileSync(`${path}.part`, rows.subarray(0, 12_345))
+    const { pid } = spawnSync("true")
+    const tag = ownerTag.replace(String(process.pid), String(pid))
+    writeFileSync(`${path}.${tag}.0.part`, rows.subarray(0, 12_345))
     expect(readFileSync(await get(`${origin}/rows.csv#sha256=${sha256(rows)}`))).toEqual(rows)
     expect(requests.at(-1)).toBe("GET /rows.csv bytes=12345-")
+    expect(readdirSync(dirname(path))).toEqual([basename(path)])
+  })
+
+  it("two processes that fetch the same file at once do not write into each other's", async () => {
+    const both: Array<() => void> = []
+    answer = (request, response) => {
+      const rest = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? "")?.[1] ?? 0)
+      response.writeHead(rest === 0 ? 200 : 206, { "content-range": `bytes ${rest}-${rows.length - 1}/${rows.length}` })
+      response.write(rows.subarray(rest, 20_000))
+      both.push(() => response.end(rows.subarray(Math.max(rest, 20_000))))
+      // Each has written its first half before either gets the rest.
+      if (both.length === 2) setTimeout(() => both.forEach((go) => go()), 200)
+    }
+    const wanted = {
+      url: `${origin}/rows.csv`,
+      path: join(folder, "rows.csv"),
+      spec: "rows",
+      check: { kind: "sha256", digest: sha256(rows) }
+    }
+    const module = new URL("./Download.ts", import.meta.url).href
+    const code = `const { download } = await import(${JSON.stringify(module)})
+      await download(${JSON.stringify(wanted)}, { signal: new AbortController().signal })`
+    const ends = [1, 2].map(
+      () =>
+        new Promise((resolve) =>
+          spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" }).on("close", resolve)
+        )
+    )
+    expect(await Promise.all(ends)).toEqual([0, 0])
+    expect(requests).toEqual(["GET /rows.csv", "GET /rows.csv"])
+    expect(readFileSync(wanted.path)).toEqual(rows)
+    expect(readdirSync(folder)).toEqual(["rows.csv"])
   })
 
   it("refuses other bytes, an address without a digest, and one that is not there", async () => {

@@ -6,6 +6,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,7 +15,8 @@ import {
   writeSync
 } from "node:fs"
 import { homedir } from "node:os"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
+import { isOfDead, ownerTag } from "../store/Alive.ts"
 
 /** What keeps a source from being found or fetched, in words for the user. */
 export class FetchProblem extends Error {
@@ -72,7 +74,7 @@ export const cacheFolder = (env: Readonly<Record<string, string | undefined>>): 
 export const download = async (wanted: Wanted, { onProgress, signal }: Omit<Fetching, "env">): Promise<string> => {
   if (existsSync(wanted.path)) return wanted.path
   mkdirSync(dirname(wanted.path), { recursive: true })
-  const part = `${wanted.path}.part`
+  const part = ownPart(wanted.path)
   for (let attempt = 1; ; attempt++) {
     try {
       await fetchInto(part, wanted, signal, onProgress)
@@ -84,9 +86,33 @@ export const download = async (wanted: Wanted, { onProgress, signal }: Omit<Fetc
     }
   }
   await verify(part, wanted)
+  // Another process may have been first: its file is the same.
   renameSync(part, wanted.path)
   rmSync(`${part}.etag`, { force: true })
   return wanted.path
+}
+
+let serial = 0
+
+/**
+ * Where this process puts a file together: beside its place, under a name of its own, so that two processes that fetch the same file do not
+ * write into each other's. What an ended process left of it is taken over; only one of several succeeds in the rename.
+ */
+const ownPart = (path: string): string => {
+  const own = `${path}.${ownerTag}.${serial++}.part`
+  const begins = `${basename(path)}.`
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(begins) || !name.endsWith(".part") || !isOfDead(name.slice(begins.length))) continue
+    const left = join(dirname(path), name)
+    try {
+      renameSync(left, own)
+    } catch {
+      continue
+    }
+    if (existsSync(`${left}.etag`)) renameSync(`${left}.etag`, `${own}.etag`)
+    break
+  }
+  return own
 }
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0

@@ -1,8 +1,8 @@
-import { existsSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { rmSync } from "node:fs"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { StoreFolder } from "./Folder.ts"
 import { recordPath } from "./Folder.ts"
+import { heldLeases } from "./Lease.ts"
 import { inUseNow } from "./Live.ts"
 import type { Pin } from "./Pins.ts"
 import { readPins } from "./Pins.ts"
@@ -51,14 +51,14 @@ export const planGc = (folder: StoreFolder, now: number): GcPlan => {
   const pinned = new Set(pins.flatMap(({ pin }) => pin?.keys ?? []))
   const { damaged, sweeps } = readSweepUse(folder)
   const searched = new Set(sweeps.flatMap(({ keys }) => [...keys]))
-  const isLeased = (key: string) => existsSync(join(folder.root, "leases", key))
+  const leased = heldLeases(folder, now)
   const isYoung = (record: ActionRecord) => now - Date.parse(record.finished_at) < settledMillis
   const isUsed = (record: ActionRecord) =>
     last.keys.has(record.key) ||
     searched.has(record.key) ||
     pinned.has(record.key) ||
     live.names.has(record.key) ||
-    isLeased(record.key)
+    leased.has(record.key)
   const records = allRecords(folder)
   const kept = records.filter((record) => isUsed(record) || isYoung(record))
   const staying = new Set(kept)
@@ -125,8 +125,9 @@ const stillTrue = (before: GcPlan, now: GcPlan): GcPlan => {
 export const collect = (folder: StoreFolder, plan: GcPlan, now: number): number => {
   const gc = stillTrue(plan, planGc(folder, now))
   for (const { record } of gc.results) {
-    rmSync(recordPath(folder, record.key), { force: true })
+    // In this order: what is on a shelf and has no record was lost.
     takeFromShelf(folder, record)
+    rmSync(recordPath(folder, record.key), { force: true })
   }
   const named = new Set(allRecords(folder).flatMap(blobsOf))
   const going = new Set([...gc.results.flatMap(({ record }) => blobsOf(record)), ...gc.orphans.map(({ blob }) => blob)])

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimes
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, Schedule } from "effect"
-import { isAlive } from "./Alive.ts"
+import { isAlive, silentMillis } from "./Alive.ts"
 import { remove } from "./Files.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
@@ -51,6 +51,18 @@ const create = (folder: string, key: string, holder: Holder): "created" | "held"
 
 const isGone = (holder: Holder | undefined): boolean =>
   holder !== undefined && holder.host === hostname() && holder.pid !== process.pid && !isAlive(holder.pid)
+
+/** Keys whose leases are held at `now` (ms since 1970), as far as anybody can tell: the holder is not known to be gone, and was heard of lately. */
+export const heldLeases = (folder: StoreFolder, now: number): ReadonlySet<string> => {
+  const leases = join(folder.root, "leases")
+  return new Set(
+    namesIn(leases).filter((key) => {
+      const lease = read(join(leases, key))
+      const stat = statSync(join(leases, key), { throwIfNoEntry: false })
+      return lease !== undefined && !isGone(lease.holder) && stat !== undefined && now - stat.mtimeMs < silentMillis
+    })
+  )
+}
 
 /** Removes the leases that ended processes of this machine could not give back. */
 export const sweepLeases = (folder: StoreFolder): void => {

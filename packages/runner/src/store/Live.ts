@@ -1,6 +1,6 @@
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs"
 import { join } from "node:path"
-import { isOfDead, ownerTag } from "./Alive.ts"
+import { isOfDead, ownerTag, silentMillis } from "./Alive.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
 
@@ -8,9 +8,6 @@ import { makeFolder } from "./Folder.ts"
 const open = new Map<string, { runs: number; readonly beat: NodeJS.Timeout }>()
 
 const beatMillis = 60 * 1000
-// Of another machine nobody knows what lives there: a container's name never comes again. A day, so that a run still counts that was
-// stopped over a night, or whose machine slept or has another clock.
-const silentMillis = 24 * 3600 * 1000
 
 const own = (folder: StoreFolder) => join(folder.live, ownerTag)
 

@@ -4,7 +4,7 @@ import { shelfOf } from "@hone/core/plan/Key"
 import type { ActionRecord } from "@hone/core/record/ActionRecord"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder, recordPath } from "./Folder.ts"
-import { allRecords } from "./Scan.ts"
+import { allRecords, namesIn } from "./Scan.ts"
 
 /**
  * A view of `ac` by kind: `.hone/shelves/<kind>/<shelf>-<key>`, each a hard link to the record, since a link costs a tenth of a new file.
@@ -34,6 +34,19 @@ export const putOnShelf = (folder: StoreFolder, record: ActionRecord): void => {
 
 export const takeFromShelf = (folder: StoreFolder, record: ActionRecord): void =>
   rmSync(entryPath(folder, record), { force: true })
+
+/** What is on a shelf although its record is gone: gc takes from the shelf first. */
+export const strandedEntries = (
+  folder: StoreFolder
+): ReadonlyArray<{ readonly path: string; readonly kind: string; readonly key: string }> =>
+  namesIn(folder.shelves).flatMap((kind) =>
+    namesIn(join(folder.shelves, kind)).flatMap((name) => {
+      const key = name.split("-")[1] ?? ""
+      return existsSync(recordPath(folder, key))
+        ? []
+        : [{ path: join(folder.shelves, kind, name), kind: decodeURIComponent(kind), key }]
+    })
+  )
 
 /** Puts every record on its shelf, where the view is gone or never was. */
 const rebuild = (folder: StoreFolder): void => {

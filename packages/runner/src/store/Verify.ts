@@ -9,6 +9,8 @@ import type { StoreFolder } from "./Folder.ts"
 import { blobPath, recordPath } from "./Folder.ts"
 import { isWhole, readRecord } from "./Records.ts"
 import { allBlobs, allRecords, blobsOf, namesIn, recordKeys, trajectories } from "./Scan.ts"
+import { readPins } from "./Pins.ts"
+import { strandedEntries } from "./Shelf.ts"
 import { readSweepUse } from "./SweepUse.ts"
 
 /** Something in the store that is not what it says it is. */
@@ -27,6 +29,23 @@ const damagedRecords = (folder: StoreFolder): ReadonlyArray<Damage> =>
       ? []
       : [{ what: "record", path: recordPath(folder, key), spoils: [] } as const]
   })
+
+/** Records that were made and are gone: their shelf or a pin still names them. */
+const deletedRecords = (folder: StoreFolder): ReadonlyArray<Damage> => {
+  const missing = (key: string, spoils: ReadonlyArray<string>): Damage => ({
+    what: "missing",
+    path: recordPath(folder, key),
+    spoils
+  })
+  const stranded = strandedEntries(folder)
+  const seen = new Set(stranded.map(({ key }) => key))
+  const there = new Set(recordKeys(folder))
+  const pinned = new Set(readPins(folder).flatMap(({ pin }) => pin?.keys ?? []))
+  return [
+    ...stranded.map(({ key, kind }) => missing(key, [kind])),
+    ...[...pinned].filter((key) => !there.has(key) && !seen.has(key)).map((key) => missing(key, []))
+  ]
+}
 
 const damagedBlobs = (folder: StoreFolder): ReadonlyArray<Damage> => {
   const records = allRecords(folder)
@@ -85,6 +104,7 @@ const damagedCheckpoints = (folder: StoreFolder): ReadonlyArray<Damage> =>
 /** Reads everything in the store again and holds it against its digests and checksums. */
 export const verify = (folder: StoreFolder): ReadonlyArray<Damage> => [
   ...damagedRecords(folder),
+  ...deletedRecords(folder),
   ...damagedBlobs(folder),
   ...damagedNotes(folder),
   ...damagedLogs(folder),

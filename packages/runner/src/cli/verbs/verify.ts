@@ -3,6 +3,8 @@ import { Argument, Command } from "effect/cli"
 import { join } from "node:path"
 import { homeOf, storeFolder } from "../../store/Folder.ts"
 import { setAside } from "../../store/Commit.ts"
+import { remove } from "../../store/Files.ts"
+import { strandedEntries } from "../../store/Shelf.ts"
 import { verify } from "../../store/Verify.ts"
 import { Exit } from "../Exit.ts"
 import * as Flags from "../Flags.ts"
@@ -32,6 +34,8 @@ export const verifyVerb = Command.make(
     const folder = storeOf(file._tag === "Some" ? file.value : undefined)
     const damage = yield* Effect.sync(() => verify(folder))
     for (const { path, what } of damage) if (what === "blob") setAside(folder, path)
+    // A record that is gone is told once.
+    for (const { path } of strandedEntries(folder)) remove(path)
     if (json) printJson({ damage })
     else if (damage.length === 0) print("every record and every file is what it was when it was written")
     else {
