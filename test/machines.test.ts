@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, expect, it } from "vitest"
@@ -7,6 +7,7 @@ import type { Place } from "./support/hone.ts"
 import { makePlace } from "./support/hone.ts"
 import { recordsIn } from "./support/store.ts"
 import { tinyJob, writeTinyJob } from "./support/tinyJob.ts"
+import { pipeline as smallPipeline } from "./support/twoSteps.ts"
 
 const launcher = fileURLToPath(new URL("../hone", import.meta.url))
 
@@ -29,6 +30,27 @@ const rows = [
 /** The job up to where an engine would be asked. */
 const job = tinyJob().replace(/^ {2}(tuned|after):.*$/gmu, "")
 
+/** Another user of this machine: 65534 is nobody. */
+const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", launcher]
+
+/** Whether this user may run commands as another, and that one may reach this clone. */
+const canBeNobody = (): boolean => {
+  const { status } = spawnSync(nobody[0]!, [...nobody.slice(1), "steps"])
+  if (status !== 0) console.log("skipped: no command of this clone can be run as another user here")
+  return status === 0
+}
+
+const runAsNobody = (place: Place, ...args: ReadonlyArray<string>) =>
+  spawnSync(nobody[0]!, [...nobody.slice(1), ...args], {
+    cwd: place.folder,
+    env: { ...process.env, NO_COLOR: "1", HOME: "/nonexistent" },
+    encoding: "utf8"
+  })
+
+/** What each key has, by the bytes of its results. */
+const resultsIn = (place: Place) =>
+  recordsIn(place).map(({ record }) => [record.key, Object.values(record.outputs).map(({ blob }) => blob)])
+
 /** Runs the job as on a machine with these settings; gives each key with the bytes of its results. */
 const runAs = (place: Place, below: string, umask: string, env: Record<string, string>) => {
   const folder = join(place.folder, below)
@@ -42,7 +64,7 @@ const runAs = (place: Place, below: string, umask: string, env: Record<string, s
     encoding: "utf8"
   })
   expect([status, stderr]).toEqual([0, ""])
-  return recordsIn(place).map(({ record }) => [record.key, Object.values(record.outputs).map(({ blob }) => blob)])
+  return resultsIn(place)
 }
 
 it("machines with another locale, time zone, umask, path, user and home give the same keys and the same bytes", () => {
@@ -60,6 +82,29 @@ it("machines with another locale, time zone, umask, path, user and home give the
   })
   expect(first).toHaveLength(5)
   expect(second).toEqual(first)
+})
+
+it("another user has the same keys and bytes, is served what a store holds, and is told where it cannot be written", () => {
+  if (!canBeNobody()) return
+  const [theirs, own] = places as [Place, Place]
+  for (const { folder, write } of [theirs, own]) {
+    write("r.csv", rows)
+    write("small.yaml", smallPipeline)
+    chmodSync(folder, 0o755)
+  }
+  expect(spawnSync(launcher, ["run", "small.yaml"], { cwd: theirs.folder }).status).toBe(0)
+  chownSync(own.folder, 65534, 65534)
+  expect(runAsNobody(own, "run", "small.yaml").status).toBe(0)
+  expect(resultsIn(own)).toEqual(resultsIn(theirs))
+
+  const served = runAsNobody(theirs, "run", "small.yaml")
+  expect([served.status, served.stdout]).toEqual([0, expect.stringContaining("2 cached")])
+  const refused = runAsNobody(theirs, "run", "small.yaml", "--set", "parts.test=0.25")
+  expect([refused.status, refused.stderr + refused.stdout]).toEqual([
+    1,
+    expect.stringMatching(/the store cannot be written: EACCES[^]*this user may not write there: mend the permissions/u)
+  ])
+  expect(resultsIn(theirs)).toEqual(resultsIn(own))
 })
 
 it("the digest of a source is remembered by its stat, unless it changed within the clock's step of when it was read", async () => {

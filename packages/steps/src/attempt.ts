@@ -1,4 +1,5 @@
 import { StageError } from "@hone/core/Stage"
+import { systemHint } from "@hone/core/SystemHint"
 import { Data, Effect } from "effect"
 
 class Thrown extends Data.TaggedError("Thrown")<{ readonly cause: unknown }> {}
@@ -22,5 +23,5 @@ const refused = (error: NodeJS.ErrnoException): StageError =>
   new StageError({
     code: "system_error",
     message: `the system refused ${error.syscall}${error.path === undefined ? "" : ` on ${error.path}`}: ${error.message}`,
-    hint: error.code === "ENOSPC" ? "free some space and run again" : "mend what the message names and run again"
+    hint: systemHint(error.code)
   })

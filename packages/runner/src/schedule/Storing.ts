@@ -1,17 +1,9 @@
+import { systemHint } from "@hone/core/SystemHint"
 import { Effect } from "effect"
 import { setAside } from "../store/Commit.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { StageFailed } from "../worker/Workers.ts"
 import type { RunListener } from "./Events.ts"
-
-const storeHints: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full: free some space (`hone gc` says what can go) and run again",
-  EDQUOT: "the quota is used up: free some space (`hone gc` says what can go) and run again",
-  EROFS: "the file system is read-only: make it writable, or move the pipeline where it is",
-  EACCES: "this user may not write there: mend the permissions of .hone",
-  EMFILE: "too many files are open: raise the limit (ulimit -n) and run again",
-  EXDEV: ".hone spans several file systems: keep it on one"
-}
 
 /** Work of the store, where the system may say no. Nothing half-done counts: the record is written last. */
 export const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
@@ -19,11 +11,10 @@ export const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
     try: work,
     catch: (error) => {
       const { code = "EIO", message } = error as NodeJS.ErrnoException
-      const hint = storeHints[code] ?? "mend what the message names and run again: finished steps are kept"
       return new StageFailed({
         code: "store",
         message: `the store cannot be written: ${message}`,
-        hint,
+        hint: systemHint(code),
         row_ids: [],
         blob: null,
         stack: null,
