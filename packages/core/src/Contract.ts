@@ -110,6 +110,10 @@ export const RunEvent = Schema.Union([
   Schema.Struct({
     event: Schema.Literal("failure"),
     step: Schema.String,
+    /** Where the pipeline says so: the param that may mend it where it is written, else the step. */
+    file: Schema.String,
+    line: Schema.Int,
+    column: Schema.Int,
     code: Schema.String,
     message: Schema.String,
     hint: Schema.String,

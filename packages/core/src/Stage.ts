@@ -123,8 +123,18 @@ export class StageError extends Schema.TaggedError<StageError>()("StageError", {
   code: Schema.String,
   message: Schema.String,
   hint: Schema.String,
+  /** The param that mends it, where there is one. */
+  param: Schema.optionalKey(Schema.String),
   /** Rows that it is about, where there are some. */
   row_ids: Schema.optionalKey(Schema.Array(Schema.String)),
   /** The stored blob that cannot be read, for `artifact_corrupt` and `artifact_missing`: the runner has it made again. */
   blob: Schema.optionalKey(Schema.String)
 }) {}
+
+/** How it is told that memory ran out, whoever met it: the engine, the runner that looks on, or the process with its last words. */
+export const outOfMemory = (message: string) => ({
+  code: "out_of_memory",
+  message,
+  hint: "a smaller batch_size, a smaller max_length in tokenize, or fewer trials side by side need less: `hone plan` tells what is predicted. Where others took the memory, run it again: a training goes on from its last checkpoint",
+  param: "batch_size"
+})

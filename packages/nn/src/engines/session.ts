@@ -152,8 +152,9 @@ class AddonSession implements Session {
 
 /**
  * A copy whose memory TensorFlow will not keep. The addon offers the array's own memory as the tensor's, and TF_NewTensor takes it where
- * it lies at a multiple of 64 bytes, as one in four does: a variable would then live in memory of V8, and be let go from one of
- * TensorFlow's threads, on which N-API may not be called. Four bytes beside such a place TensorFlow copies, at once and on this thread.
+ * it lies at a multiple of 64 bytes, as one in four does: a variable would then share memory with V8 until its first update, and let go
+ * of it on one of TensorFlow's threads, on which N-API may not be called. Four bytes beside such a place TensorFlow copies, at once and
+ * on this thread.
  */
 const copyOf = (data: Values): Values => {
   const memory = new ArrayBuffer(data.byteLength + 4)

@@ -3,7 +3,7 @@ import type { Plan, Prepared } from "@hone/core/plan/Plan"
 import type { BoundInput } from "@hone/core/plan/StageInputs"
 import { boundInputs } from "@hone/core/plan/StageInputs"
 import { makerOf } from "@hone/core/plan/StageKey"
-import type { PipelineStep } from "@hone/core/Pipeline"
+import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
 import type { StageOutcome, StepOutcome } from "@hone/core/record/RunRecord"
 import type { ActionRecords, Engine, Implementations, LastKeys } from "@hone/core/Services"
 import type { OutputArtifact } from "@hone/core/Stage"
@@ -47,6 +47,16 @@ export const share = (cores: number, runs: number, room?: Room): Effect.Effect<S
     room,
     inFlight: new Map()
   }))
+
+/** Where a step, or a param of it that is written, stands. */
+const placeOf = ({ place }: Pipeline, { written }: PipelineStep, param: string | undefined) => {
+  const at = ["steps", written]
+  const own = place(at, "key")
+  if (param === undefined) return own
+  // Of what is not written, the nearest parent's place is given.
+  const [of, parent] = [place([...at, "with", param], "key"), place([...at, "with"], "key")]
+  return of.line === parent.line && of.column === parent.column ? own : of
+}
 
 const stageOutcome = (stage: Stage<any>, end: StageEnd | undefined): StageOutcome => {
   const common = { stage: stage.name, identity: stage.identity }
@@ -155,10 +165,14 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
       if (end.state === "made" && end.outcome !== "hit") noteInUse(options.folder, [end.key])
       yield* Deferred.succeed(deferred, end)
       if (end.state === "failed" && end.failure.blob === null) {
-        const { code, hint, message, row_ids, stack } = end.failure
+        const { code, hint, message, param, row_ids, stack } = end.failure
+        const { column, file, line } = placeOf(options.prepared.pipeline, step, param)
         listener.emit({
           event: "failure",
           step: step.name,
+          file,
+          line,
+          column,
           code,
           message: stack === null || code !== "defect" ? message : `${message}\n${stack}`,
           hint,

@@ -162,8 +162,11 @@ const cleaner =
 /** A failure as it may be told. */
 export const cleaned = (
   schedule: Pick<Schedule, "prepared">,
-  { blob, code, hint, message, peak_rss_bytes, row_ids, stack }: StageFailed
-): StageFailed => new StageFailed(cleaner(schedule)({ blob, code, hint, message, peak_rss_bytes, row_ids, stack }))
+  { blob, code, hint, message, param, peak_rss_bytes, row_ids, stack }: StageFailed
+): StageFailed => {
+  const mend = param === undefined ? {} : { param }
+  return new StageFailed(cleaner(schedule)({ blob, code, hint, message, ...mend, peak_rss_bytes, row_ids, stack }))
+}
 
 /** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
 const attemptStage = Effect.fnUntraced(function* (

@@ -69,12 +69,13 @@ export const withMemory = Effect.fnUntraced(function* <R>(
 ) {
   if (!ofMemory.includes(failure.code)) return failure
   const predicted = yield* foretell
-  const { blob, code, hint, message, peak_rss_bytes: seen, row_ids, stack } = failure
+  const { blob, code, hint, message, param, peak_rss_bytes: seen, row_ids, stack } = failure
+  const mend = param === undefined ? {} : { param }
   const parts = [
     ...(predicted === undefined ? [] : [`${bytes(predicted)} predicted`]),
     ...(seen === null ? [] : [`${bytes(seen)} seen`])
   ]
   if (parts.length === 0) return failure
   const told = `${message} (memory: ${parts.join(", ")})`
-  return new StageFailed({ blob, code, hint, message: told, peak_rss_bytes: seen, row_ids, stack })
+  return new StageFailed({ blob, code, hint, message: told, ...mend, peak_rss_bytes: seen, row_ids, stack })
 })

@@ -64,7 +64,10 @@ export const runPiece = Effect.fn("trial")(function* (
     const steps: Array<StepOutcome> = []
     yield* passes(machine, first, {
       show: (event) => {
-        if (event.event === "failure") failures.push(event)
+        if (event.event === "failure") {
+          const { code, hint, message, step } = event
+          failures.push({ code, hint, message, step })
+        }
         watch.show(event)
       },
       ended: (step) => {

@@ -48,6 +48,7 @@ export const WorkerMessage = Schema.Union([
     code: Schema.String,
     message: Schema.String,
     hint: Schema.String,
+    param: Schema.optionalKey(Schema.String),
     row_ids: Schema.Array(Schema.String),
     /** The damaged or missing blob that it met. */
     blob: Schema.NullOr(Schema.String),

@@ -2,9 +2,10 @@ import { fork } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { getCompileCacheDir } from "node:module"
 import { dirname } from "node:path"
-import type { Progress } from "@hone/core/Stage"
+import { outOfMemory, type Progress } from "@hone/core/Stage"
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { StageRequest } from "./Messages.ts"
+import { type FreeMemory, freeMemory, residentBytes } from "./freeMemory.ts"
 import { WorkerMessage } from "./Messages.ts"
 import { peakOf } from "./peakMemory.ts"
 
@@ -15,6 +16,8 @@ export class StageFailed extends Schema.TaggedError<StageFailed>()("StageFailed"
   code: Schema.String,
   message: Schema.String,
   hint: Schema.String,
+  /** The param that mends it, where there is one. */
+  param: Schema.optionalKey(Schema.String),
   row_ids: Schema.Array(Schema.String),
   blob: Schema.NullOr(Schema.String),
   stack: Schema.NullOr(Schema.String),
@@ -57,33 +60,54 @@ const end = (child: ChildProcess): Promise<void> =>
     kill("SIGTERM")
   })
 
-const died = (code: number | null, signal: string | null, tail: ReadonlyArray<string>, peak: number | null) =>
-  new StageFailed({
-    code: signal === "SIGKILL" ? "killed" : "crashed",
-    message:
-      signal === null ? `the worker process exited with code ${code}` : `the worker process was ended by ${signal}`,
-    hint:
-      signal === "SIGKILL"
-        ? "the system may have run out of memory: try a smaller batch_size or max_length, or fewer trials side by side"
-        : tail.length > 0
-          ? `its last words: ${tail.slice(-3).join(" | ")}`
-          : "run it again; if it fails again, `hone doctor` checks the engine",
-    row_ids: [],
-    blob: null,
-    stack: null,
-    peak_rss_bytes: peak
-  })
+/** As V8, C++ and the C library say it on the way out. */
+const OUT_OF_MEMORY = /out of memory|bad_alloc|cannot allocate memory|allocation failed/i
+
+interface Told {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+  readonly param?: string
+}
+
+const failed = (told: Told, peak: number | null = null) =>
+  new StageFailed({ ...told, row_ids: [], blob: null, stack: null, peak_rss_bytes: peak })
+
+const died = (code: number | null, signal: string | null, tail: ReadonlyArray<string>, peak: number | null) => {
+  const message =
+    signal === null ? `the worker process exited with code ${code}` : `the worker process was ended by ${signal}`
+  const complaint = tail.find((line) => OUT_OF_MEMORY.test(line))
+  if (complaint !== undefined) return failed(outOfMemory(`${message}: ${complaint.trim()}`), peak)
+  const hint =
+    tail.length > 0
+      ? `its last words: ${tail.slice(-3).join(" | ")}`
+      : "run it again; if it fails again, `hone doctor` checks the engine"
+  if (signal !== "SIGKILL") return failed({ code: "crashed", message, hint }, peak)
+  return failed({ ...outOfMemory(`${message}: the system may have run out of memory`), code: "killed" }, peak)
+}
+
+/** What must stay free for the runner and the system to go on, bytes; and the share of all there is, where that is less. */
+const FLOOR_BYTES = 256 * 1024 ** 2
+const FLOOR_SHARE = 0.03
+
+const floorOf = ({ of }: FreeMemory): number => Math.min(FLOOR_BYTES, FLOOR_SHARE * of)
+
+const mib = (bytes: number): string => `${Math.round(bytes / 1024 ** 2)} MiB`
+
+const memoryRanOut = (held: number, { bytes, of, owner }: FreeMemory, peak: number | null) =>
+  failed(
+    outOfMemory(
+      `memory ran out: the worker process held ${mib(held)}, and of the ${owner}'s ${mib(of)} no more than ${mib(Math.max(0, bytes))} were left, so it was ended before the system would end any`
+    ),
+    peak
+  )
 
 /** The system gave no process, no pipe, or took the pipe away. */
 const notStarted = (error: Error) =>
-  new StageFailed({
+  failed({
     code: "system_error",
     message: `the system refused a worker process: ${error.message}`,
-    hint: "too many processes or files may be open (ulimit -u, ulimit -n): mend that and run again",
-    row_ids: [],
-    blob: null,
-    stack: null,
-    peak_rss_bytes: null
+    hint: "too many processes or files may be open (ulimit -u, ulimit -n): mend that and run again"
   })
 
 const living = new Set<ChildProcess>()
@@ -124,13 +148,29 @@ const compiled = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname
 /** MiB. Rows die young: with V8's default of 16 a stage that streams them holds 130 MB more, and is no faster. */
 const smallYoungGeneration = ["--max-semi-space-size=4"]
 
-/** Workers made by forking `entry`. Idle ones serve the next stage, so that an engine is loaded once; a failed one is not used again. */
-export const layer = (entry: string): Layer.Layer<Workers> =>
+/**
+ * Workers made by forking `entry`. Idle ones serve the next stage, so that an engine is loaded once; a failed one is not used again. Where
+ * memory runs out, the worker that holds most of it is ended.
+ *
+ * @param root where /proc and /sys say what memory is left: tests have their own
+ */
+export const layer = (entry: string, root = "/"): Layer.Layer<Workers> =>
   Layer.effect(
     Workers,
     Effect.gen(function* () {
       const idle: Array<Held> = []
       const all = new Set<Held>()
+      const busy = new Set<Held>()
+      const residentOf = ({ child }: Held): number => residentBytes(child.pid ?? 0)
+
+      /** What is left of memory, and what a worker holds, where too little is left and of those at work it holds most. */
+      const shortage = (own: Held) => {
+        const free = freeMemory(root)
+        if (free === undefined || free.bytes >= floorOf(free)) return undefined
+        const held = residentOf(own)
+        // One that holds little has not taken what is missing.
+        return held >= Math.max(floorOf(free), ...[...busy].map(residentOf)) ? { free, held } : undefined
+      }
 
       const start = (): Held => {
         const child = fork(entry, [], {
@@ -161,15 +201,24 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
           // What the system kills for want of memory cannot be asked any more.
           let peak: number | null = null
           const look = () => void (peak = peakOf(child.pid!) ?? peak)
-          const looking = setInterval(look, lookMillis)
+          const looking = setInterval(() => {
+            look()
+            const short = shortage(held)
+            if (short === undefined) return
+            settle(Effect.fail(memoryRanOut(short.held, short.free, peak)), false)
+            void end(child)
+          }, lookMillis)
+          busy.add(held)
           const tail: Array<string> = []
           held.line = (line) => {
-            tail.push(line)
+            // Frames of a native stack say nothing to anybody who has no debugger open.
+            if (!/^\s*@\s+0x/u.test(line)) tail.push(line)
             if (tail.length > 20) tail.shift()
             listener.log(line)
           }
           const settle = (result: Effect.Effect<Done, StageFailed>, reuse: boolean) => {
             clearInterval(looking)
+            busy.delete(held)
             child.off("message", onMessage)
             child.off("exit", onExit)
             child.off("error", onError)
@@ -200,6 +249,7 @@ export const layer = (entry: string): Layer.Layer<Workers> =>
           child.send(request)
           return Effect.promise(() => {
             clearInterval(looking)
+            busy.delete(held)
             child.off("message", onMessage)
             child.off("exit", onExit)
             child.off("error", onError)

@@ -52,6 +52,7 @@ const failure = (cause: Cause.Cause<unknown>): WorkerMessage => {
       code: error.code,
       message: error.message,
       hint: error.hint,
+      ...(error.param === undefined ? {} : { param: error.param }),
       row_ids: error.row_ids ?? [],
       blob: error.blob ?? null,
       stack: null

@@ -1,4 +1,4 @@
-import { type EngineChoice, StageError } from "@hone/core/Stage"
+import { type EngineChoice, outOfMemory, StageError } from "@hone/core/Stage"
 import { type Engine, EngineFailure, EngineUnavailable, openEngine, type Program, type Session } from "@hone/nn"
 import { Effect } from "effect"
 import { profiler, type Profiler } from "./profiling.ts"
@@ -24,14 +24,10 @@ const open = async (choice: EngineChoice): Promise<Engine> => {
   return openEngine({ engine, gpu, tensorflow, threads })
 }
 
-/** Passes on what is not for the user to mend. */
-const outOfMemory = (cause: unknown): never => {
+/** Says of memory that an engine could not have what to make smaller; passes on what is not for the user to mend. */
+const tellMemory = (cause: unknown): never => {
   if (!(cause instanceof EngineFailure) || !cause.outOfMemory) throw cause
-  throw new StageError({
-    code: "out_of_memory",
-    message: cause.message.split("\n")[0]!,
-    hint: "a smaller batch_size, or a smaller max_length in tokenize, needs less; `hone plan` tells what is predicted; a training goes on from its last checkpoint"
-  })
+  throw new StageError(outOfMemory(cause.message.split("\n")[0]!))
 }
 
 const timed = (engine: Engine, profile: Profiler | undefined): TimedEngine => {
@@ -51,7 +47,7 @@ const timed = (engine: Engine, profile: Profiler | undefined): TimedEngine => {
       const session = profile === undefined ? opened : profile.watch(opened)
       return {
         write: (values) => time(() => session.write(values)),
-        run: (name, feeds) => time(() => session.run(name, feeds)).catch(outOfMemory),
+        run: (name, feeds) => time(() => session.run(name, feeds)).catch(tellMemory),
         read: (names) => time(() => session.read(names)),
         close: async () => {
           profile?.write()

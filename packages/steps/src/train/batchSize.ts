@@ -59,7 +59,8 @@ export const sizedParams = (
     new StageError({
       code: "memory_budget",
       message: `one row of ${length} tokens is predicted to need ${needed} MiB, and memory_budget is ${params.memory_budget ?? DEFAULT_BUDGET_MIB} MiB`,
-      hint: `write a memory_budget of ${needed} or more, freeze more blocks, or a smaller max_length in tokenize`
+      hint: `write a memory_budget of ${needed} or more, freeze more blocks, or a smaller max_length in tokenize`,
+      param: "memory_budget"
     })
   )
 }

@@ -58,6 +58,7 @@ const nanLoss = ({ message, rowIds }: Pick<NotANumber, "message" | "rowIds">): S
     code: "nan_loss",
     message: `${message}; its rows are ${sample(rowIds)}`,
     hint: "lower learning_rate, raise warmup_ratio, or look at these rows",
+    param: "learning_rate",
     row_ids: rowIds
   })
 
@@ -65,7 +66,8 @@ const diverged = (step: number, ratio: number): StageError =>
   new StageError({
     code: "diverged",
     message: `training diverges: at optimizer step ${step} the loss of the last 20 steps is ${ratio.toFixed(1)} times what it was at the start`,
-    hint: "lower learning_rate or raise warmup_ratio; if this is as it should be, raise max_loss_ratio"
+    hint: "lower learning_rate or raise warmup_ratio; if this is as it should be, raise max_loss_ratio",
+    param: "learning_rate"
   })
 
 const report = ({ context, plan, trainer }: Fit, { epoch, learning_rate, loss }: HistoryRow): void => {

@@ -23,7 +23,8 @@ const failureText = (event: Extract<RunEvent, { event: "failure" }>): string => 
     event.row_ids.length === 0
       ? ""
       : `\n  rows: ${event.row_ids.slice(0, 8).join(", ")}${event.row_ids.length > 8 ? `, ... (${event.row_ids.length})` : ""}`
-  return `${paint("red", `${event.step} failed`)}: ${event.message}${rows}${event.hint === "" ? "" : `\n  ${event.hint}`}`
+  const place = `${event.file}:${event.line}:${event.column}`
+  return `${place}: ${paint("red", `${event.step} failed`)}: ${event.message}${rows}${event.hint === "" ? "" : `\n  ${event.hint}`}`
 }
 
 const jsonScreen: Screen = { show: printJson, note: printError, interrupted: () => {}, close: () => {} }
