@@ -50,10 +50,10 @@ const checkpoints = (): ReadonlyArray<number> => {
 }
 
 /** What stands at a failure's place. */
-const textAt = ({ column, file, line }: Failure): string =>
-  readFileSync(join(place.folder, file), "utf8")
-    .split("\n")
-    [line - 1]!.slice(column - 1)
+const textAt = ({ column, file, line }: Failure): string => {
+  const lines = readFileSync(join(place.folder, file), "utf8").split("\n")
+  return lines[line - 1]!.slice(column - 1)
+}
 
 const TOKENS = 200_000
 
