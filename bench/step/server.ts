@@ -14,6 +14,7 @@ import {
   openSafetensors,
   parseBertConfig,
   type Program,
+  release,
   type Safetensors,
   type Session,
   supervisedTokens,
@@ -100,15 +101,18 @@ const countOf = ({ batch: { labels }, case: { length, model } }: OpenRequest): n
     ? supervisedTokens(labels.data, length)
     : labels.data.reduce((count, label) => count + (label === -100 ? 0 : 1), 0)
 
+/** Read one by one, as the engine takes them. */
+async function* weightsOf({ parameters }: TrainingProgram | GenerationProgram, file: Safetensors) {
+  for (const { name } of parameters) yield [name, await file.read(name)] as const
+}
+
 const opener = async (request: OpenRequest) => {
   const { addon, engine: name, library } = request.engine
   const tensorflow = library === null ? undefined : { library, ...(addon === null ? {} : { addon }) }
   const engine = await openEngine({ engine: name as EngineName, tensorflow, threads: request.threads })
   return async (program: TrainingProgram | GenerationProgram, file: Safetensors): Promise<Session> => {
     const session = await engine.open(program)
-    const weights = new Map<string, Float32Array>()
-    for (const { name: parameter } of program.parameters) weights.set(parameter, await file.read(parameter))
-    await session.write(weights)
+    await session.write(weightsOf(program, file))
     return session
   }
 }
@@ -117,15 +121,17 @@ const opener = async (request: OpenRequest) => {
 const openTraining = async (request: OpenRequest, program: TrainingProgram): Promise<Opened> => {
   await using file = await openSafetensors(request.weights)
   const session = await (await opener(request))(program, file)
-  await session.run("init_optimizer", {})
+  if (request.case.mode === "train") await session.run("init_optimizer", {})
   const feeds = await feedsOf(request, file)
   const inputs = predicted(request, feeds)
   const count = countOf(request)
   const { case: wanted } = request
   let optimizerStep = 0
   const loss = async () => {
-    const { losses } = await session.run("eval", feeds)
-    return (losses as Float32Array).reduce((sum, one) => sum + one, 0) / count
+    const out = await session.run("eval", feeds)
+    const sum = (out["losses"] as Float32Array).reduce((total, one) => total + one, 0)
+    release(out)
+    return sum / count
   }
   const train = async () => {
     optimizerStep++
@@ -138,7 +144,12 @@ const openTraining = async (request: OpenRequest, program: TrainingProgram): Pro
     })
     return out["loss"]![0]!
   }
-  const infer = async () => (await session.run("predict", inputs))["logits"]![0]!
+  const infer = async () => {
+    const out = await session.run("predict", inputs)
+    const [first] = out["logits"]!
+    release(out)
+    return first!
+  }
   return { session, loss, step: wanted.mode === "train" ? train : infer }
 }
 

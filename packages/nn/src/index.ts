@@ -6,10 +6,12 @@ export {
   EngineUnavailable,
   type Numerics,
   type Session,
-  UnknownName
+  UnknownName,
+  type VariableValues
 } from "./engines/Engine.ts"
 export type { GpuOptions } from "./engines/configProto.ts"
 export { type EngineOptions, openEngine } from "./engines/openEngine.ts"
+export { release } from "./engines/release.ts"
 export type { TensorflowLocation } from "./engines/tensorflowLibrary.ts"
 export type { Precision } from "./graph/Builder.ts"
 export type { Feed, Feeds, Program, ProgramFunction, Values } from "./graph/Program.ts"

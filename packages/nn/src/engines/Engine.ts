@@ -21,10 +21,15 @@ export interface Engine {
   readonly open: (program: Program) => Promise<Session>
 }
 
+/** Values of variables by name. Of what is made as it is asked for, an engine holds one at a time beside its own. */
+export type VariableValues =
+  | Iterable<readonly [name: string, values: Float32Array]>
+  | AsyncIterable<readonly [name: string, values: Float32Array]>
+
 /** A program with its variables. An error in `run` leaves native engines unusable: end the process. */
 export interface Session {
-  /** Sets variables by name. Throws UnknownVariable, or WrongSize when the number of elements is another. */
-  readonly write: (values: ReadonlyMap<string, Float32Array>) => Promise<void>
+  /** Sets variables. Throws UnknownName, or BadFeed when the number of elements is another. */
+  readonly write: (values: VariableValues) => Promise<void>
   /** Runs one function. The arrays that come back are the caller's. */
   readonly run: (name: string, feeds: Feeds) => Promise<Record<string, Values>>
   /** Runs one function, and tells what each operation took. Left out where the engine cannot tell: `session`. */

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/Graph.ts"
-import type { Feeds, Program, Values } from "../graph/Program.ts"
+import type { Feeds, Program, ProgramFunction, Values } from "../graph/Program.ts"
 import { graphDef, tensorflowType } from "../lower/graphDef.ts"
 import { configProto, type SessionConfig } from "./configProto.ts"
 import {
@@ -10,6 +10,7 @@ import {
   readOf,
   type Session,
   type Traced,
+  type VariableValues,
   writeOf
 } from "./Engine.ts"
 import {
@@ -28,6 +29,12 @@ interface Input {
   readonly tensor: Tensor
   readonly data: Values
   readonly shape: ReadonlyArray<number>
+}
+
+/** A tensor that TensorFlow holds, by its address, and the placeholder that it is fed to. */
+interface Handed {
+  readonly address: bigint
+  readonly placeholder: Tensor
 }
 
 /** Two TF_Buffers: what a run is asked to tell, and where it tells it. */
@@ -116,19 +123,25 @@ class CapiSession implements Session {
     this.#check("open")
   }
 
-  async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
-    const entries = [...values].map(([name, data]) => ({ ...writeOf(this.#program, name, data), data }))
-    if (entries.length === 0) return
-    await this.#execute(
-      "write",
-      entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })),
-      entries.map(({ done }) => done)
-    )
+  async write(values: VariableValues): Promise<void> {
+    const handed: Array<Handed> = []
+    const done: Array<Tensor> = []
+    try {
+      for await (const [name, data] of values) {
+        const entry = writeOf(this.#program, name, data)
+        handed.push(this.#hand({ tensor: entry.feed, data, shape: entry.shape }))
+        done.push(entry.done)
+      }
+    } catch (error) {
+      this.#forget(handed)
+      throw error
+    }
+    if (done.length > 0) await this.#execute("write", handed, done)
   }
 
   async run(name: string, feeds: Feeds): Promise<Record<string, Values>> {
     const fn = functionOf(this.#program, name)
-    const results = await this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches))
+    const results = await this.#execute(name, this.#handAll(fn, feeds), Object.values(fn.fetches))
     return Object.fromEntries(Object.keys(fn.fetches).map((fetch, i) => [fetch, results[i]!]))
   }
 
@@ -138,7 +151,7 @@ class CapiSession implements Session {
     const options = this.#api.newBuffer(fullTrace, fullTrace.length) as Pointer
     try {
       const tracing = { options, metadata }
-      const results = await this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches), tracing)
+      const results = await this.#execute(name, this.#handAll(fn, feeds), Object.values(fn.fetches), tracing)
       const values = Object.fromEntries(Object.keys(fn.fetches).map((fetch, i) => [fetch, results[i]!]))
       return { values, trace: traceOf(this.#contentOf(metadata)) }
     } finally {
@@ -195,7 +208,11 @@ class CapiSession implements Session {
     return address
   }
 
-  #allocate({ data, shape, tensor }: Input): bigint {
+  #handAll(fn: ProgramFunction, feeds: Feeds): ReadonlyArray<Handed> {
+    return bindFeeds(fn, feeds).bound.map((input) => this.#hand(input))
+  }
+
+  #hand({ data, shape, tensor }: Input): Handed {
     const handle = this.#api.allocate(
       tensorflowType[tensor.dtype],
       BigInt64Array.from(shape, BigInt),
@@ -206,7 +223,11 @@ class CapiSession implements Session {
       const memory = new Uint8Array(this.#koffi.view(this.#api.data(handle), data.byteLength))
       memory.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     }
-    return this.#koffi.address(handle)
+    return { address: this.#koffi.address(handle), placeholder: tensor }
+  }
+
+  #forget(handed: ReadonlyArray<Handed>): void {
+    for (const { address } of handed) this.#api.deleteAt(address)
   }
 
   #take(address: bigint, { dtype }: Tensor): Values {
@@ -218,20 +239,20 @@ class CapiSession implements Session {
 
   async #execute(
     operation: string,
-    inputs: ReadonlyArray<Input>,
+    handed: ReadonlyArray<Handed>,
     fetches: ReadonlyArray<Tensor>,
     tracing?: Tracing
   ): Promise<ReadonlyArray<Values>> {
-    const feeds = this.#outputs(inputs.map(({ tensor }) => tensor))
+    const feeds = this.#outputs(handed.map(({ placeholder }) => placeholder))
     const outputs = this.#outputs(fetches)
-    const values = BigUint64Array.from(inputs, (input) => this.#allocate(input))
+    const values = BigUint64Array.from(handed, ({ address }) => address)
     const results = new BigUint64Array(fetches.length)
     const args = [
       this.#session,
       tracing?.options ?? null,
       feeds,
       values,
-      inputs.length,
+      handed.length,
       outputs,
       results,
       fetches.length,
@@ -243,7 +264,7 @@ class CapiSession implements Session {
     await new Promise<void>((resolve, reject) => {
       this.#api.run.async(...args, (error: Error | null) => (error === null ? resolve() : reject(error)))
     })
-    values.forEach((address) => this.#api.deleteAt(address))
+    this.#forget(handed)
     this.#check(operation)
     return fetches.map((tensor, i) => this.#take(results[i]!, tensor))
   }

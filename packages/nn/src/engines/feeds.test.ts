@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest"
 import { parseBertConfig } from "../models/bert/config.ts"
 import { initialWeights } from "../models/bert/weights.ts"
-import { fastestEngine, openForTest } from "../testing/engines.ts"
+import { fastestEngine, nativeEngines, openForTest } from "../testing/engines.ts"
 import { matrix } from "../testing/golden.ts"
 import { classifierProgram, defaultAdamW } from "../train/classifier.ts"
 import { BadFeed, EngineUnavailable, UnknownName } from "./Engine.ts"
 import { openEngine } from "./openEngine.ts"
+import { release } from "./release.ts"
 
 const config = parseBertConfig({
   model_type: "bert",
@@ -26,6 +27,41 @@ const program = classifierProgram({
 const good = { input_ids: matrix([[1, 2, 3]]), attention_mask: matrix([[1, 1, 1]]), labels: Int32Array.of(1) }
 /** One token more than the model has positions. */
 const long = matrix([Array.from({ length: 13 }, () => 1)])
+
+const weights = initialWeights(config, program.parameters, 1)
+
+/** Each value made when it is asked for, and told; nothing else holds it. */
+async function* oneByOne(made: Array<string>) {
+  for (const [name, values] of weights) {
+    made.push(name)
+    yield [name, values.slice()] as const
+  }
+}
+
+describe.each([...nativeEngines, "wasm", "cpu"] as const)("a session on %s", (name) => {
+  it("takes weights as they are made, and computes as with those of a map", async () => {
+    const engine = await openForTest(name)
+    const [whole, gradual] = [await engine.open(program), await engine.open(program)]
+    const made: Array<string> = []
+    await whole.write(weights)
+    await gradual.write(oneByOne(made))
+    expect(made).toEqual([...weights.keys()])
+    expect(await gradual.run("eval", good)).toEqual(await whole.run("eval", good))
+    await Promise.all([whole.close(), gradual.close()])
+  })
+
+  it("computes on after what it returned was given back", async () => {
+    const session = await (await openForTest(name)).open(program)
+    await session.write(weights)
+    const first = await session.run("eval", good)
+    const kept = { logits: first["logits"]!.slice(), losses: first["losses"]!.slice() }
+    release(first)
+    release(first)
+    expect([first["logits"]!.length, first["losses"]!.length]).toEqual([0, 0])
+    expect(await session.run("eval", good)).toEqual(kept)
+    await session.close()
+  })
+})
 
 describe.each([...new Set([fastestEngine, "wasm" as const])])("a session on %s refuses, and stays usable,", (name) => {
   const open = async () => {

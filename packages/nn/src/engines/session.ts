@@ -13,6 +13,7 @@ import {
   functionOf,
   readOf,
   type Session,
+  type VariableValues,
   writeOf
 } from "./Engine.ts"
 import { type KoffiLibrary, loadTensorflow, type TensorflowLocation, tensorflowNumerics } from "./tensorflowLibrary.ts"
@@ -36,6 +37,12 @@ interface Input {
   readonly tensor: Tensor
   readonly data: Values
   readonly shape: ReadonlyArray<number>
+}
+
+/** A tensor that TensorFlow holds, by the addon's number, and the placeholder that it is fed to. */
+interface Handed {
+  readonly id: number
+  readonly placeholder: string
 }
 
 /**
@@ -98,20 +105,27 @@ class AddonSession implements Session {
     this.#id = id
   }
 
-  async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
-    const entries = [...values].map(([name, data]) => ({ ...writeOf(this.#program, name, data), data }))
-    if (entries.length === 0) return
-    this.#execute(
-      "write",
-      entries.map(({ data, feed, shape }) => ({ tensor: feed, data, shape })),
-      entries.map(({ done }) => done)
-    )
+  async write(values: VariableValues): Promise<void> {
+    const handed: Array<Handed> = []
+    const done: Array<Tensor> = []
+    try {
+      for await (const [name, data] of values) {
+        const entry = writeOf(this.#program, name, data)
+        handed.push(this.#hand({ tensor: entry.feed, data, shape: entry.shape }))
+        done.push(entry.done)
+      }
+    } catch (error) {
+      this.#forget(handed)
+      throw error
+    }
+    if (done.length > 0) this.#execute("write", handed, done)
   }
 
   async run(name: string, feeds: Parameters<Session["run"]>[1]): Promise<Record<string, Values>> {
     const fn = functionOf(this.#program, name)
     const fetches = Object.keys(fn.fetches)
-    const results = this.#execute(name, bindFeeds(fn, feeds).bound, Object.values(fn.fetches))
+    const handed = bindFeeds(fn, feeds).bound.map((input) => this.#hand(input))
+    const results = this.#execute(name, handed, Object.values(fn.fetches))
     return Object.fromEntries(fetches.map((fetch, i) => [fetch, results[i]!]))
   }
 
@@ -130,18 +144,28 @@ class AddonSession implements Session {
     this.#binding.deleteSavedModel(this.#id)
   }
 
-  #execute(operation: string, inputs: ReadonlyArray<Input>, fetches: ReadonlyArray<Tensor>): ReadonlyArray<Values> {
-    const ids = inputs.map(({ data, shape, tensor }) =>
-      this.#binding.createTensor(shape, tensorflowType[tensor.dtype], copyOf(data))
-    )
-    const names = inputs.map(({ tensor }) => tensor.node.name).join()
+  #hand({ data, shape, tensor }: Input): Handed {
+    const copy = copyOf(data)
+    const id = this.#binding.createTensor(shape, tensorflowType[tensor.dtype], copy)
+    // TensorFlow has its own by now. Weights would else lie here once more, until they are collected.
+    copy.buffer.transfer(0)
+    return { id, placeholder: tensor.node.name }
+  }
+
+  #forget(handed: ReadonlyArray<Handed>): void {
+    for (const { id } of handed) this.#binding.deleteTensor(id)
+  }
+
+  #execute(operation: string, handed: ReadonlyArray<Handed>, fetches: ReadonlyArray<Tensor>): ReadonlyArray<Values> {
+    const ids = handed.map(({ id }) => id)
+    const names = handed.map(({ placeholder }) => placeholder).join()
     let outputs: ReadonlyArray<{ readonly id: number }>
     try {
       outputs = this.#binding.runSavedModel(this.#id, ids, names, fetches.map(({ node }) => node.name).join())
     } catch (cause) {
       throw new EngineFailure("session", operation, (cause as Error).message, { cause })
     }
-    ids.forEach((id) => this.#binding.deleteTensor(id))
+    this.#forget(handed)
     return outputs.map((output) => {
       const data = this.#binding.tensorDataSync(output.id)
       this.#binding.deleteTensor(output.id)
@@ -156,7 +180,7 @@ class AddonSession implements Session {
  * of it on one of TensorFlow's threads, on which N-API may not be called. Four bytes beside such a place TensorFlow copies, at once and
  * on this thread.
  */
-const copyOf = (data: Values): Values => {
+const copyOf = (data: Values): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> => {
   const memory = new ArrayBuffer(data.byteLength + 4)
   const copy =
     data instanceof Float32Array ? new Float32Array(memory, 4, data.length) : new Int32Array(memory, 4, data.length)

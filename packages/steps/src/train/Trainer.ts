@@ -1,4 +1,4 @@
-import { averageDecay, averageName, type TrainingProgram, type Feeds, type Session } from "@hone/nn"
+import { averageDecay, averageName, release, type TrainingProgram, type Feeds, type Session } from "@hone/nn"
 import { epochBatches, evaluationBatches } from "../tensors/batches.ts"
 import { breathe } from "../tensors/engine.ts"
 import type { SizedParams } from "./batchSize.ts"
@@ -189,6 +189,7 @@ export class Trainer {
         furtherRight += rightLogits(out[`logits_${validation.further}`]!, labels)
       }
       right += validation.right?.(rows, logits!) ?? 0
+      release(out)
       await breathe()
     }
     return { loss, right, further, furtherRight }

@@ -12,6 +12,7 @@ import {
   type Session,
   type Traced,
   UnknownName,
+  type VariableValues,
   writeOf
 } from "../Engine.ts"
 import { type ArrayType, type Device, type DeviceName, type Info, openDevice } from "./device.ts"
@@ -64,8 +65,8 @@ class InterpreterSession implements Session {
     this.#variables = new Variables(device)
   }
 
-  async write(values: ReadonlyMap<string, Float32Array>): Promise<void> {
-    for (const [name, data] of values) {
+  async write(values: VariableValues): Promise<void> {
+    for await (const [name, data] of values) {
       const { shape } = writeOf(this.#program, name, data)
       this.#variables.assign(name, this.#upload(data, shape, "float32"))
     }
