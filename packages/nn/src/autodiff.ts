@@ -17,14 +17,20 @@ interface Definition<In extends string, Out extends string, Keep, Options> {
     inputs: Named<In>,
     options: Options
   ) => { readonly outputs: Named<Out>; readonly keep: Keep }
-  /** Called with the gradient of every output; gives those of the inputs that are wanted. */
+  /**
+   * Called with the gradient of every output; gives those of the inputs that are wanted. One given as a function is computed after the
+   * others, and only where it is wanted: what comes before a layer, whose gradient can wait, beside the layer's weights. Engines put
+   * gradients of weights off to the end of the way back, and would hold what they are made from till then.
+   */
   readonly backward: (
     g: Builder,
     gradients: Named<Out>,
     at: Derivative<In, Out, Keep>,
     options: Options
-  ) => Partial<Record<In, Tensor | undefined>>
+  ) => Gradients<In>
 }
+
+type Gradients<In extends string> = Partial<Record<In, Tensor | (() => Tensor) | undefined>>
 
 /**
  * A coarse operation: its forward and its derivative, both in TensorFlow operations.
@@ -52,14 +58,29 @@ export function operation<In extends string, Out extends string, Keep, Options =
         if (gradients.some((gradient) => gradient === undefined)) throw new Error(`${name}: an output has no gradient`)
         const named = Object.fromEntries(outputNames.map((output, i) => [output, gradients[i]!])) as Record<Out, Tensor>
         const arrived = gradients.map((gradient) => gradient!.node)
-        const backward = () => g.after(arrived, () => definition.backward(g, named, at, options))
+        const backward = () => inTwoTurns(g, at, definition.backward(g, named, at, options))
         // Beside what it is the derivative of: a block's time and memory are then found under the block's name.
-        const result = g.at(`${path}_gradient`, backward)
+        const result = g.at(`${path}_gradient`, () => g.after(arrived, backward))
         return inputNames.map((input) => (at.wants(input) ? result[input] : undefined))
       }
     })
     return outputs
   }
+}
+
+/** Makes the gradients that are given as functions, once the others have been computed. */
+function inTwoTurns<In extends string>(
+  g: Builder,
+  { wants }: { readonly wants: (input: In) => boolean },
+  gradients: Gradients<In>
+): Partial<Record<In, Tensor | undefined>> {
+  const entries = Object.entries(gradients) as Array<[In, Gradients<In>[In]]>
+  const first = entries.flatMap(([, gradient]) => (typeof gradient === "object" ? [gradient.node] : []))
+  const made = entries.map(([input, gradient]) => {
+    if (typeof gradient !== "function") return [input, gradient]
+    return [input, wants(input) ? g.after(first, gradient) : undefined]
+  })
+  return Object.fromEntries(made) as Partial<Record<In, Tensor | undefined>>
 }
 
 /** Walks a tape backwards from a tensor whose gradient is known; gives what finds the gradient of any other. */

@@ -18,9 +18,9 @@ export interface Memory {
 
 // `kept`, the activations alive at once and the parameters that train are exact, from the graph. These three say what a process makes of them: TensorFlow
 // runs nodes side by side, and the allocator keeps what it was given back. A fit to measured processes: docs/experiments.md, "Predicted memory".
-const PER_ACTIVATION_BYTE = 1.4
+const PER_ACTIVATION_BYTE = 1.05
 const PER_TRAINED_BYTE = 2.2
-const ENGINE_BYTES = 129 * 1024 ** 2
+const ENGINE_BYTES = 140 * 1024 ** 2
 
 const bytesOf = (program: Program, names: Iterable<string>): number => {
   let bytes = 0

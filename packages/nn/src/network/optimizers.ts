@@ -2,7 +2,7 @@ import type { Builder } from "../graph/Builder.ts"
 import type { Node, Tensor, Variable } from "../graph/Graph.ts"
 import type { Feeds } from "../graph/Program.ts"
 import type { WeightSpec } from "../models/bert/weights.ts"
-import { adamw, type AdamWOptions, momentNames, prepareAdamW, type Update } from "../train/adamw.ts"
+import { adamw, inTurn, type AdamWOptions, momentNames, prepareAdamW, type Update } from "../train/adamw.ts"
 
 interface Decay {
   /** SGD adds it to the gradient, as PyTorch does; the others shrink weights by learning_rate * weight_decay before the update. */
@@ -91,7 +91,7 @@ function sgd(options: SgdOptions): Optimizer {
     prepare: preparing((learningRate) => ({ step_size: learningRate })),
     update: (g, updates, factor) => {
       const stepSize = g.feed("step_size", "float32", [])
-      return updates.flatMap((update) => {
+      return inTurn(g, updates, (update) => {
         const { value, variable } = update
         const plain = clippedBy(g, update.gradient, factor)
         const slope = decays(options, variable) ? g.add(plain, g.mul(g.scalar(weight_decay), value)) : plain
@@ -119,7 +119,7 @@ function lion(options: LionOptions): Optimizer {
       const kept = g.feed("kept", "float32", [])
       const mixed = (beta: number, old: Tensor, fresh: Tensor) =>
         g.add(g.mul(g.scalar(beta), old), g.mul(g.scalar(1 - beta), fresh))
-      return updates.flatMap((update) => {
+      return inTurn(g, updates, (update) => {
         const { value, variable } = update
         const slope = clippedBy(g, update.gradient, factor)
         const variableOfMoment = g.graph.variable(momentOf(variable.name), variable.shape)
@@ -166,7 +166,7 @@ function adafactor(options: AdafactorOptions): Optimizer {
       const stepSize = g.feed("step_size", "float32", [])
       const kept = g.feed("kept", "float32", [])
       const share = g.feed("fresh_share", "float32", [])
-      return updates.flatMap((update) => {
+      return inTurn(g, updates, (update) => {
         const { value, variable } = update
         const slope = clippedBy(g, update.gradient, factor)
         const { estimate, nodes } = secondMoment(g, variable, g.square(slope), share)

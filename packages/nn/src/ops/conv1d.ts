@@ -17,7 +17,7 @@ export const conv1d = operation("conv1d", {
     keep: undefined
   }),
   backward: (g, { y: dy }, { inputs: { weight, x }, wants }) => ({
-    x: wants("x") ? g.matmul(dy, weight, false, true) : undefined,
+    x: () => g.matmul(dy, weight, false, true),
     weight: wants("weight") ? g.matmul(x, dy, true, false) : undefined,
     bias: wants("bias") ? g.biasAddGrad(dy) : undefined
   })

@@ -1,5 +1,14 @@
 import { operation } from "../autodiff.ts"
+import type { Builder } from "../graph/Builder.ts"
 import type { Tensor } from "../graph/Graph.ts"
+
+/**
+ * y, of which the derivative keeps the slope alone: of all that goes into it the least. Where something trains the slope comes first, or engines would put
+ * it off to the end of the way forward, and hold what it is made from till then; where nothing does, nobody asks for it and it is not computed.
+ */
+export function withSlope(g: Builder, x: Tensor, slope: Tensor, y: () => Tensor) {
+  return { outputs: { y: g.trains.has(x) ? g.after([slope.node], y) : y() }, keep: { slope } }
+}
 
 /**
  * x Φ(x), with Φ the normal distribution function, by erf: the exact form, not the tanh approximation.
@@ -13,9 +22,7 @@ export const gelu = operation("gelu", {
   forward: (g, { x }: Readonly<Record<"x", Tensor>>) => {
     const cdf = g.mul(g.scalar(0.5), g.add(g.scalar(1), g.erf(g.mul(x, g.scalar(Math.SQRT1_2)))))
     const density = g.mul(g.scalar(1 / Math.sqrt(2 * Math.PI)), g.exp(g.mul(g.scalar(-0.5), g.square(x))))
-    // Kept instead of x and its cdf: half the memory. Where nothing trains, nobody asks for it and it is not computed.
-    const slope = g.add(cdf, g.mul(x, density))
-    return { outputs: { y: g.mul(x, cdf) }, keep: { slope } }
+    return withSlope(g, x, g.add(cdf, g.mul(x, density)), () => g.mul(x, cdf))
   },
   backward: (g, { y: dy }, { keep: { slope } }) => ({ x: g.mul(dy, slope) })
 })

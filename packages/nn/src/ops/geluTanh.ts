@@ -1,5 +1,6 @@
 import { operation } from "../autodiff.ts"
 import type { Tensor } from "../graph/Graph.ts"
+import { withSlope } from "./gelu.ts"
 
 const SLOPE = Math.sqrt(2 / Math.PI)
 const CUBIC = 0.044715
@@ -19,11 +20,9 @@ export const geluTanh = operation("geluTanh", {
     const inner = g.mul(x, g.add(g.scalar(SLOPE), g.mul(g.scalar(SLOPE * CUBIC), square)))
     const tanh = g.tanh(inner)
     const cdf = g.mul(g.scalar(0.5), g.add(g.scalar(1), tanh))
-    return { outputs: { y: g.mul(x, cdf) }, keep: { cdf, square, tanh } }
+    const innerSlope = g.add(g.scalar(SLOPE), g.mul(g.scalar(3 * SLOPE * CUBIC), square))
+    const bend = g.mul(g.scalar(0.5), g.tanhGrad(tanh, g.mul(x, innerSlope)))
+    return withSlope(g, x, g.add(cdf, bend), () => g.mul(x, cdf))
   },
-  backward: (g, { y: dy }, { inputs: { x }, keep: { cdf, square, tanh } }) => {
-    const slope = g.add(g.scalar(SLOPE), g.mul(g.scalar(3 * SLOPE * CUBIC), square))
-    const bend = g.mul(g.scalar(0.5), g.tanhGrad(tanh, g.mul(x, slope)))
-    return { x: g.mul(dy, g.add(cdf, bend)) }
-  }
+  backward: (g, { y: dy }, { keep: { slope } }) => ({ x: g.mul(dy, slope) })
 })

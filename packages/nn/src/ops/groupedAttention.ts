@@ -15,8 +15,8 @@ export interface GroupedAttentionOptions {
   readonly keyHeads: number
   /** What products of queries and keys are multiplied with. */
   readonly scale: number
-  /** float32 that broadcasts to [B, H, T, S], added to the scores: 0 where a key may be seen, very negative where not. */
-  readonly bias: Tensor
+  /** float32 that broadcasts to [B, H, T, S], added to the scores: 0 where a key may be seen, very negative where not. Left out, all may be seen. */
+  readonly bias?: Tensor | undefined
   /** Scores are held within this by tanh, before the bias. */
   readonly softCap?: number | undefined
   /** On the attention weights; left out, there is none. */
@@ -55,20 +55,33 @@ export const perHead = (g: Builder, scores: Tensor, o: Grouping): Tensor =>
 export const perGroup = (g: Builder, scores: Tensor, o: Grouping): Tensor =>
   g.reshape(scores, [o.batch, o.keyHeads, product([o.heads / o.keyHeads, o.queries]), o.keys])
 
+interface Scored {
+  /** float32 [B, keyHeads, G*T, D], scaled */
+  readonly qh: Tensor
+  /** float32 [B, keyHeads, S, D] */
+  readonly kh: Tensor
+  readonly position: Tensor | undefined
+}
+
+/** Weights [B, H, T, S], and the scores under the cap, where there is one, before they were scaled back. */
+function weightsOf(g: Builder, { kh, position, qh }: Scored, o: GroupedAttentionOptions) {
+  const raw = perHead(g, g.batchMatmul(qh, kh, false, true), o)
+  const capped = o.softCap === undefined ? undefined : g.tanh(g.mul(raw, g.scalar(1 / o.softCap)))
+  const scores = capped === undefined ? raw : g.mul(capped, g.scalar(o.softCap!))
+  const placed = position === undefined ? scores : g.add(scores, position)
+  return { capped, weights: g.softmax(o.bias === undefined ? placed : g.add(placed, o.bias)) }
+}
+
 function forward(g: Builder, { k, q, v }: Qkv, position: Tensor | undefined, o: GroupedAttentionOptions) {
   const scale = g.scalar(o.scale)
   const qh = toGroups(g, o.scale === 1 ? q : g.mul(q, scale), o.queries, o.heads, o)
   const kh = toGroups(g, k, o.keys, o.keyHeads, o)
   const vh = toGroups(g, v, o.keys, o.keyHeads, o)
-  const raw = perHead(g, g.batchMatmul(qh, kh, false, true), o)
-  const capped = o.softCap === undefined ? undefined : g.tanh(g.mul(raw, g.scalar(1 / o.softCap)))
-  const scores = capped === undefined ? raw : g.mul(capped, g.scalar(o.softCap!))
-  const placed = position === undefined ? scores : g.add(scores, position)
-  const weights = g.softmax(g.add(placed, o.bias))
+  const { weights } = weightsOf(g, { kh, position, qh }, o)
   const stays = o.dropout && dropoutStays(g, weights.shape, o.dropout)
   const dropped = perGroup(g, droppedBy(g, weights, stays, o.dropout), o)
   const y = fromGroups(g, g.batchMatmul(dropped, vh), o.queries, o.heads, o)
-  return { outputs: { y }, keep: { capped, kh, qh, scale, stays, vh, weights } }
+  return { outputs: { y }, keep: { kh, position, qh, scale, stays, vh } }
 }
 
 type Keep = ReturnType<typeof forward>["keep"]
@@ -80,7 +93,9 @@ function backward(
   o: GroupedAttentionOptions,
   wants: (name: "q" | "k" | "v") => boolean
 ) {
-  const { capped, kh, qh, scale, stays, vh, weights } = keep
+  const { kh, qh, scale, stays, vh } = keep
+  // Again from queries and keys: kept, they would be the largest values of a block.
+  const { capped, weights } = weightsOf(g, keep, o)
   const dy = toGroups(g, y, o.queries, o.heads, o)
   const dropped = () => perGroup(g, droppedBy(g, weights, stays, o.dropout), o)
   const dWeights = droppedBy(g, perHead(g, g.batchMatmul(dy, vh, false, true), o), stays, o.dropout)

@@ -30,7 +30,7 @@ export const layerNorm = operation("layerNorm", {
       return g.mul(inverse, g.sub(g.sub(dNormal, g.mean(dNormal, [-1], true)), g.mul(normal, along)))
     }
     return {
-      x: wants("x") ? dx() : undefined,
+      x: dx,
       weight: wants("weight") ? g.sum(g.mul(dy, normal), [0]) : undefined,
       bias: wants("bias") ? g.biasAddGrad(dy) : undefined
     }

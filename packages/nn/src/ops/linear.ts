@@ -17,7 +17,7 @@ export const linear = operation("linear", {
     keep: undefined
   }),
   backward: (g, { y: dy }, { inputs: { weight, x }, wants }) => ({
-    x: wants("x") ? g.matmul(dy, weight) : undefined,
+    x: () => g.matmul(dy, weight),
     weight: wants("weight") ? g.matmul(dy, x, true, false) : undefined,
     bias: wants("bias") ? g.biasAddGrad(dy) : undefined
   })

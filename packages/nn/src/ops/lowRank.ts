@@ -25,7 +25,7 @@ export const lowRank = operation("lowRank", {
     const dNarrow = wants("x") || wants("a") ? g.mul(g.matmul(dy, b), g.scalar(scale)) : undefined
     return {
       y: dy,
-      x: dNarrow && wants("x") ? g.matmul(dNarrow, a) : undefined,
+      x: dNarrow && (() => g.matmul(dNarrow, a)),
       a: dNarrow && wants("a") ? g.matmul(dNarrow, x, true, false) : undefined,
       b: wants("b") ? g.matmul(dy, narrow, true, false) : undefined
     }

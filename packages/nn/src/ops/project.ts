@@ -16,7 +16,7 @@ export const project = operation("project", {
     keep: undefined
   }),
   backward: (g, { y: dy }, { inputs: { weight, x }, wants }) => ({
-    x: wants("x") ? g.matmul(dy, weight) : undefined,
+    x: () => g.matmul(dy, weight),
     weight: wants("weight") ? g.matmul(dy, x, true, false) : undefined
   })
 })

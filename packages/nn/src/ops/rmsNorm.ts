@@ -37,7 +37,7 @@ export const rmsNorm = operation("rmsNorm", {
       return g.reshape(g.mul(inverse, g.sub(dNormal, g.mul(normal, along))), x.shape)
     }
     return {
-      x: wants("x") ? dx() : undefined,
+      x: dx,
       weight: wants("weight") ? g.sum(g.mul(dy, normal), [0]) : undefined
     }
   }

@@ -89,6 +89,21 @@ export const clipFactor = (g: Builder, norm: Tensor, maxGradNorm: number): Tenso
   g.minimum(g.scalar(1), g.div(g.scalar(maxGradNorm), g.add(norm, g.scalar(1e-6))))
 
 /**
+ * Makes the updates of parameters wait for one another, so that what an update makes on its way (a clipped gradient, a decayed weight) is there for one
+ * parameter at a time and not for all: engines run what they can, and clipping makes all updates possible at once. The last parameter is the
+ * first, as its gradient is.
+ */
+export function inTurn(
+  g: Builder,
+  updates: ReadonlyArray<Update>,
+  nodesOf: (update: Update) => Array<Node>
+): Array<Node> {
+  const turns: Array<Array<Node>> = []
+  for (const update of updates.toReversed()) turns.push(g.after(turns.at(-1) ?? [], () => nodesOf(update)))
+  return turns.flat()
+}
+
+/**
  * One AdamW step on every parameter; gives the nodes that change them.
  *
  * Source: Loshchilov & Hutter (2019); `torch.optim.AdamW`, whose numbers it gives.
@@ -101,19 +116,19 @@ export function adamw(
   options: AdamWOptions,
   factor: Tensor | undefined
 ): Array<Node> {
-  const feeds = new Map<string, Tensor>()
-  const fed = (name: "step_size" | "epsilon", since: number): Tensor => {
-    const feed = feedSince(name, since)
-    if (!feeds.has(feed)) feeds.set(feed, g.feed(feed, "float32", []))
-    return feeds.get(feed)!
-  }
+  const starts = [...new Set(updates.map(({ variable }) => startOf(options, variable)))]
+  const feeds = new Map(
+    starts
+      .flatMap((since) => [feedSince("step_size", since), feedSince("epsilon", since)])
+      .map((feed) => [feed, g.feed(feed, "float32", [])] as const)
+  )
   const kept = g.feed("kept", "float32", [])
   const zero = g.scalar(0)
   const betas = options.betas.map((beta) => g.scalar(beta))
-  return updates.map(({ gradient, value, variable }) => {
+  return inTurn(g, updates, ({ gradient, value, variable }) => {
     const rate = options.rate?.(variable.name) ?? 1
-    const since = options.since === undefined ? 0 : options.since.get(variable.name)!
-    const stepSize = fed("step_size", since)
+    const since = startOf(options, variable)
+    const stepSize = feeds.get(feedSince("step_size", since))!
     const clipped = factor === undefined ? gradient : g.mul(gradient, factor)
     // Not before the last reader of the old value, or TensorFlow would have to keep a copy of it.
     const control = g.readersOf(value)
@@ -123,7 +138,7 @@ export function adamw(
       )
     }
     const moments = momentsOf(g, variable).map(({ handle }) => handle)
-    return g.node(
+    const apply = g.node(
       "ResourceApplyAdam",
       [
         variable.handle,
@@ -132,14 +147,18 @@ export function adamw(
         zero,
         rate === 1 ? stepSize : g.mul(stepSize, g.scalar(rate)),
         ...betas,
-        fed("epsilon", since),
+        feeds.get(feedSince("epsilon", since))!,
         clipped
       ],
       {},
       { control }
     )
+    return [apply]
   })
 }
+
+/** The optimizer steps done before a parameter began to train. */
+const startOf = ({ since }: AdamWOptions, { name }: Variable): number => (since === undefined ? 0 : since.get(name)!)
 
 /** 1 - rate * learning_rate * weight_decay, from 1 - learning_rate * weight_decay. */
 const keptAt = (g: Builder, kept: Tensor, rate: number): Tensor =>

@@ -48,7 +48,7 @@ function canonicalName(fileName: string): string | null {
 }
 
 /** @param x float32 [B*T, C] @returns float32 [B*T, C] */
-function block(c: NetworkContext, config: VitConfig, bias: Tensor, index: number, x: Tensor): Tensor {
+function block(c: NetworkContext, config: VitConfig, index: number, x: Tensor): Tensor {
   const { g } = c
   const { hidden_dropout_prob, hidden_size, layer_norm_eps: eps, num_attention_heads: heads } = config
   const prefix = `vit.encoder.layer.${index}`
@@ -61,7 +61,7 @@ function block(c: NetworkContext, config: VitConfig, bias: Tensor, index: number
     const dropout = c.dropoutAt(config.attention_probs_dropout_prob, prefix, site)
     const sizes = { batch: "batch", queries: length, keys: length, heads, keyHeads: heads }
     const parts = { q: part("query"), k: part("key"), v: part("value") }
-    const seen = groupedAttention(g, parts, { ...sizes, scale, bias, dropout }).y
+    const seen = groupedAttention(g, parts, { ...sizes, scale, dropout }).y
     const mixed = dense(c, `${prefix}.attention.output.dense`, seen)
     const middle = add(g, { a: dropped(c, hidden_dropout_prob, prefix, site + 1, mixed), b: x }).y
     const after = layerNormOf(c, `${prefix}.layernorm_after`, middle, eps)
@@ -94,7 +94,6 @@ export function vitForImages(config: VitConfig, labels: number): Network {
     forward: (c) => {
       const { g, weight } = c
       const pixels = g.feed("pixel_values", "float32", ["batch", num_channels, image_size, image_size])
-      const bias = g.graph.constant("float32", [1, 1, 1, 1], [0])
       let x = g.scope("embeddings", () => {
         const patches = patchEmbedding(
           g,
@@ -111,7 +110,7 @@ export function vitForImages(config: VitConfig, labels: number): Network {
         )
       })
       for (let index = 0; index < config.num_hidden_layers; index++)
-        x = blockOf(c, x, (inner) => block(c, config, bias, index, inner))
+        x = blockOf(c, x, (inner) => block(c, config, index, inner))
       return g.scope("head", () => {
         const last = layerNormOf(c, "vit.layernorm", x, config.layer_norm_eps)
         const first = clsToken(g, { x: last }, { batch: "batch", length }).y
