@@ -106,14 +106,19 @@ describe("a sweep", () => {
     expect([tight.code, wide.code, wide.stdout.includes("waits for memory")]).toEqual([0, 0, false])
   })
 
-  it("tells what was predicted and what was seen where the system kills a training", async () => {
+  it("ends at Ctrl-C with its workers, and tells what was predicted and what was seen where the system kills one", async () => {
     place.write(
       "large.yaml",
       "pipeline: small.yaml\nsearch: { method: list }\nstart: [{ tuned.epochs: 2000 }]\nfailure: { retry: 0 }\n"
     )
-    const run = start(place, ["sweep", "run", "large.yaml"])
     const worker = () => pidsIn(place).find((pid) => pid !== run.pid && residentOf(pid) > 300e6)
-    await until("a training that holds its engine", () => worker() !== undefined)
+    const training = () => until("a training that holds its engine", () => worker() !== undefined)
+    let run = start(place, ["sweep", "run", "large.yaml"])
+    await training()
+    signal([run.pid], "SIGINT")
+    expect([(await run.exit).code, pidsIn(place)]).toEqual([130, []])
+    run = start(place, ["sweep", "run", "large.yaml"])
+    await training()
     signal([worker()!], "SIGKILL")
     expect((await run.exit).code).toBe(1)
     expect(run.text()).toMatch(/ended by SIGKILL \(memory: [56]\d\d MB predicted, [2-9]\d\d MB seen\)/)

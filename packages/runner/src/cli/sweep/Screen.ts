@@ -51,6 +51,10 @@ const plainScreen = (): OpenScreen => ({
 
 const short = (value: number) => String(Number(value.toPrecision(4)))
 
+/** Of rows and steps how many; of bytes what share. */
+const doneOf = (done: number, total: number): string =>
+  total < 1e6 ? `${done}/${total}` : `${Math.floor((100 * done) / total)} %`
+
 const liveRow = (state: SweepState, trial: Trial, paths: ReadonlyArray<string>): ReadonlyArray<string> => {
   const doing = [...trial.doing.values()][0]
   const last = trial.reached.at(-1)
@@ -66,7 +70,7 @@ const liveRow = (state: SweepState, trial: Trial, paths: ReadonlyArray<string>):
           "cyan",
           [
             doing.step,
-            doing.total === null ? "" : `${doing.done}/${doing.total}`,
+            doing.total === null ? "" : doneOf(doing.done, doing.total),
             ...Object.entries(doing.values).map(([name, n]) => `${name} ${short(n)}`)
           ]
             .filter((part) => part !== "")
@@ -88,28 +92,49 @@ const shown = (state: SweepState, lines: number): ReadonlyArray<Trial> => {
   return [...new Set([...running, ...rest])].slice(0, Math.max(3, lines))
 }
 
-/** Seconds left at the mean pace of the trials that ended in this call; undefined before there is one. */
+/** Stretches of work that a trial takes on average: of each rung, the share of the trials that the pruning lets go on from it. */
+const stretches = ({ prune }: SweepState["sweep"]): number =>
+  prune === null
+    ? 1
+    : [...prune.rungs, 0].reduce((sum, _, at) => sum + (prune.method === "asha" ? prune.keep : 0.5) ** at, 0)
+
+/** Seconds left at the mean pace of the stretches that ended in this call; undefined before there is one. */
 const secondsLeft = (state: SweepState, now: number): number | undefined => {
   const most = state.sweep.search.max_trials
   const since = new Date(state.startedAt).toISOString()
-  const ended = state.trials.filter(
-    ({ state: of, work }) => of !== "going" && work.some(({ started_at }) => started_at >= since)
-  ).length
+  const ended = state.trials.flatMap(({ work }) => work.filter(({ started_at }) => started_at >= since)).length
   if (most === null || ended === 0 || state.phase !== "search") return undefined
-  const left = most - state.trials.filter(({ state: of }) => of !== "going").length
-  return (left * (now - state.startedAt)) / 1000 / ended
+  const came = state.trials.reduce(
+    (sum, { reached, state: of }) => sum + reached.length + (of === "complete" ? 1 : 0),
+    0
+  )
+  return (Math.max(0, most * stretches(state.sweep) - came) * (now - state.startedAt)) / 1000 / ended
+}
+
+/** "best so far 0.861 (trial 3)", or before a trial has come to its end, that at the highest rung. */
+const bestText = (state: SweepState): ReadonlyArray<string> => {
+  const best = rankedTrials(state)[0]
+  if (best !== undefined) return [`best so far ${short(best.objective!)} (trial ${best.number + 1})`]
+  const { prune } = state.sweep
+  if (prune === null) return []
+  const sign = prune.metric.goal === "maximize" ? -1 : 1
+  const [first] = state.trials
+    .flatMap(({ number, reached }) => reached.slice(-1).map((at) => ({ ...at, number })))
+    .sort((a, b) => b.resource - a.resource || sign * (a.value - b.value))
+  return first === undefined
+    ? []
+    : [`best so far ${short(first.value)} at ${prune.resource.name} ${first.resource} (trial ${first.number + 1})`]
 }
 
 const renderLive = (state: SweepState, now: number, width: number, height: number): string => {
   const differing = state.sweep.space.params.map(({ path }) => path)
   const paths = [...new Set([...differing, ...state.trials.flatMap(({ params }) => Object.keys(params))])]
-  const best = rankedTrials(state)[0]
   const most = state.sweep.search.max_trials
   const left = secondsLeft(state, now)
   const ended = state.trials.filter(({ state: of }) => of !== "going").length
   const head = [
     `${ended}${most === null ? "" : ` of ${most}`} trials`,
-    ...(best === undefined ? [] : [`best so far ${short(best.objective!)} (trial ${best.number + 1})`]),
+    ...bestText(state),
     duration((now - state.startedAt) / 1000),
     ...(left === undefined ? [] : [`about ${duration(left)} left`]),
     ...(state.phase === "search"

@@ -1,6 +1,7 @@
 import { canonicalJson } from "@hone/core/Canonical"
 import { drawFor } from "@hone/core/sweep/draw"
 import type { SweepImportance, SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
+import { comparableOf } from "../report/comparable.ts"
 import { decompose } from "./fanova.ts"
 import { type Axis, explainedUnseen, growForest, type Point } from "./forest.ts"
 
@@ -144,28 +145,10 @@ interface Basis {
 
 type Told = Pick<SweepJson, "curve" | "objective" | "params" | "prune" | "search" | "trials">
 
-const wholeTrials = ({ objective: { goal, metric }, trials }: Told): Basis => {
-  const whole = trials.filter(({ objective, state }) => state === "complete" && objective !== null)
-  return { of: metric, goal, trials: whole, values: whole.map(({ objective }) => objective!) }
-}
-
-const firstRung = ({ curve, prune, trials }: Told): Basis | undefined => {
-  if (curve === null || prune === null) return undefined
-  const first = Math.min(...prune.rungs)
-  const rungOf = ({ rungs }: SweepTrial) => rungs.find(({ resource }) => resource === first)
-  const there = trials.filter((trial) => rungOf(trial) !== undefined)
-  const values = there.map((trial) => rungOf(trial)!.value)
-  return { of: `${curve.metric} at ${curve.resource} ${first}`, goal: curve.goal, trials: there, values }
-}
-
-/**
- * Where pruning let fewer than half of the trials come to their end, those that did are alike in what matters: the first rung, to which
- * good and bad ones have come, tells more.
- */
 const basisOf = (sweep: Told): Basis => {
-  const whole = wholeTrials(sweep)
-  const rung = firstRung(sweep)
-  return rung !== undefined && rung.trials.length > 2 * whole.trials.length ? rung : whole
+  const { goal, of, valueOf } = comparableOf(sweep)
+  const trials = sweep.trials.filter((trial) => valueOf(trial) !== null)
+  return { of, goal, trials, values: trials.map((trial) => valueOf(trial)!) }
 }
 
 /** What each param that differs does to the objective, or to what stands for it, over all of the space. */

@@ -1,6 +1,7 @@
 import type { SweepTrial } from "@hone/core/sweep/SweepJson"
 import * as Plot from "@observablehq/plot"
 import { type Axis, objectiveAxis, paramAxes } from "../report/axes.ts"
+import { comparableOf } from "../report/comparable.ts"
 import { colourIn, drawingOrder, opacityIn, shared, strokeWidthIn, tipIn, type View } from "./look.ts"
 
 const narrowestAxis = 132
@@ -19,7 +20,7 @@ const knotsOf = (trials: ReadonlyArray<SweepTrial>, axes: ReadonlyArray<Axis>): 
 /** Parallel coordinates: a line a trial over the params that differ, and the objective. Undefined where nothing differs. */
 export const parallelPlot = (view: View): Element | undefined => {
   const { sweep } = view
-  const goal = objectiveAxis(sweep)
+  const goal = objectiveAxis(comparableOf(sweep), sweep.trials)
   const axes = [...paramAxes(sweep), ...(goal === undefined ? [] : [goal])]
   if (axes.length < 2) return undefined
   const knots = knotsOf(drawingOrder(view), axes)

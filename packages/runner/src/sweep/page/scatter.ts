@@ -1,22 +1,23 @@
 import type { SweepTrial } from "@hone/core/sweep/SweepJson"
 import * as Plot from "@observablehq/plot"
 import { type Axis, paramAxes } from "../report/axes.ts"
+import { type Comparable, comparableOf } from "../report/comparable.ts"
 import { colourIn, drawingOrder, opacityIn, shared, tipIn, type View } from "./look.ts"
 import { lastPart, valueText } from "../report/names.ts"
 
 const scaleOf = ({ kind, ticks }: Axis): Plot.ScaleOptions =>
   kind === "category" ? { type: "point", domain: ticks.map(({ text }) => text), padding: 0.5 } : { type: kind }
 
-const onePlot = (view: View, axis: Axis): Element => {
+const onePlot = (view: View, axis: Axis, { of, valueOf }: Comparable): Element => {
   const { sweep, width } = view
-  const trials = drawingOrder(view).filter((trial) => trial.objective !== null && axis.placeOf(trial) !== null)
-  const metric = lastPart(sweep.objective.metric)
+  const trials = drawingOrder(view).filter((trial) => valueOf(trial) !== null && axis.placeOf(trial) !== null)
+  const metric = lastPart(of)
   const colour = colourIn(sweep)
   const opacity = opacityIn(view)
   const place = (trial: SweepTrial) =>
     axis.kind === "category" ? valueText(axis.valueOf(trial)) : (axis.valueOf(trial) as number)
-  const spread = (sign: number) => (trial: SweepTrial) => trial.objective! + sign * (trial.sd ?? 0)
-  const channels = { x: place, y: "objective" } as const
+  const spread = (sign: number) => (trial: SweepTrial) => valueOf(trial)! + sign * (trial.sd ?? 0)
+  const channels = { x: place, y: valueOf }
   return Plot.plot({
     ...shared,
     width,
@@ -29,7 +30,8 @@ const onePlot = (view: View, axis: Axis): Element => {
     color: { type: "identity" },
     marks: [
       Plot.ruleX(
-        trials.filter(({ sd }) => sd !== null),
+        // Seeds spread the objective, not what stands for it.
+        trials.filter(({ sd }) => sd !== null && of === sweep.objective.metric),
         { x: place, y1: spread(-1), y2: spread(1), stroke: colour, strokeOpacity: opacity }
       ),
       Plot.dot(trials, {
@@ -46,8 +48,9 @@ const onePlot = (view: View, axis: Axis): Element => {
   })
 }
 
-/** The objective against each param that differs: one small plot each. */
-export const scatterPlots = (view: View): ReadonlyArray<Element> =>
-  view.sweep.trials.some(({ objective }) => objective !== null)
-    ? paramAxes(view.sweep).map((axis) => onePlot(view, axis))
-    : []
+/** What trials are held against each other by, against each param that differs: one small plot each. */
+export const scatterPlots = (view: View): ReadonlyArray<Element> => {
+  const told = comparableOf(view.sweep)
+  const isTold = view.sweep.trials.some((trial) => told.valueOf(trial) !== null)
+  return isTold ? paramAxes(view.sweep).map((axis) => onePlot(view, axis, told)) : []
+}

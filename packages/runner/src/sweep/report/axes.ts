@@ -1,4 +1,5 @@
 import type { SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
+import type { Comparable } from "./comparable.ts"
 import { lastPart, numberText, shortNames, valueText } from "./names.ts"
 
 interface Tick {
@@ -74,11 +75,11 @@ export const paramAxes = ({ params, trials }: Pick<SweepJson, "params" | "trials
   return shown.map((param, at) => paramAxis(param, names[at]!, trials))
 }
 
-/** The objective as an axis with the best at 1; undefined where no trial has one. */
-export const objectiveAxis = ({ objective, trials }: Pick<SweepJson, "objective" | "trials">): Axis | undefined => {
-  const values = trials.flatMap((trial) => trial.objective ?? [])
-  const own = { name: lastPart(objective.metric), valueOf: (trial: SweepTrial) => trial.objective ?? undefined }
+/** What trials are held against each other by, as an axis with the best at 1; undefined where no trial has it. */
+export const objectiveAxis = ({ goal, of, valueOf }: Comparable, trials: SweepJson["trials"]): Axis | undefined => {
+  const values = trials.flatMap((trial) => valueOf(trial) ?? [])
+  const own = { name: lastPart(of), valueOf: (trial: SweepTrial) => valueOf(trial) ?? undefined }
   if (values.length === 0) return undefined
   const [least, most] = extent(values)
-  return numberAxis(own, objective.goal === "maximize" ? [least, most] : [most, least], false)
+  return numberAxis(own, goal === "maximize" ? [least, most] : [most, least], false)
 }

@@ -1,6 +1,7 @@
 import type { SweepTrial } from "@hone/core/sweep/SweepJson"
 import { assert, describe, it } from "vitest"
 import { exampleSweep } from "../testing/exampleSweep.ts"
+import { comparableOf } from "./comparable.ts"
 import { objectiveAxis, paramAxes } from "./axes.ts"
 import { numberText, shortNames, valueText } from "./names.ts"
 import { timelineOf } from "./timeline.ts"
@@ -41,7 +42,7 @@ describe("axes", () => {
 
   it("put the best objective at 1, whichever way it goes", () => {
     const placesOf = (goal: "maximize" | "minimize") => {
-      const axis = objectiveAxis({ ...sweep, objective: { ...sweep.objective, goal } })!
+      const axis = objectiveAxis({ of: "accuracy", goal, valueOf: ({ objective }) => objective }, sweep.trials)!
       const of = (objective: number | null) => axis.placeOf({ ...sweep.trials[0]!, objective })
       const values = sweep.trials.flatMap(({ objective }) => objective ?? [])
       return [of(Math.max(...values)), of(Math.min(...values)), of(null)]
@@ -49,6 +50,17 @@ describe("axes", () => {
     assert.deepStrictEqual(placesOf("maximize"), [1, 0, null])
     assert.deepStrictEqual(placesOf("minimize"), [0, 1, null])
   })
+})
+
+it("trials are held against each other by the objective, or by the first rung where most were stopped", () => {
+  const held = (stopped: number) => {
+    const trials = sweep.trials.map((trial, at) => (at < stopped ? { ...trial, state: "stopped" as const } : trial))
+    const { of, valueOf } = comparableOf({ ...sweep, trials })
+    return [of, trials.filter((trial) => valueOf(trial) !== null).length]
+  }
+  assert.deepStrictEqual(held(17), ["tuned.validation_accuracy at epoch 1", 17])
+  const whole = { ...sweep, trials: sweep.trials.filter(({ state }) => state === "complete") }
+  assert.strictEqual(comparableOf(whole).of, "tuned.validation_accuracy")
 })
 
 it("names are as short as they can be told apart", () => {

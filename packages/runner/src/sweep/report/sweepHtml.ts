@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import type { SweepJson, SweepTrial } from "@hone/core/sweep/SweepJson"
+import { comparableOf } from "./comparable.ts"
 import { lastPart, numberText, shortNames, valueText } from "./names.ts"
 
 /** What the page's own folder bundles to: see scripts/bundle. */
@@ -30,7 +31,7 @@ interface Score {
 const scoresOf = ({ base, best, objective, test, trials }: SweepJson): ReadonlyArray<Score> => {
   const winner = trials.find(({ id }) => id === best)
   if (winner === undefined || winner.objective === null) return []
-  const tried = trials.filter(({ objective }) => objective !== null).length
+  const tried = trials.filter(({ state }) => state === "complete" || state === "stopped").length
   const metric = test?.metric ?? undefined
   const runs = winner.replicates.filter(({ objective }) => objective !== null).length
   const seeds = runs > 1 ? ` over ${runs} seeds` : ""
@@ -62,7 +63,7 @@ const scoreItem = ({ name, note, value }: Score): string =>
 
 const rungText = ({ rungs, state }: SweepTrial): string => {
   const last = rungs.at(-1)
-  return state === "stopped" && last !== undefined ? `stopped at ${last.resource}` : state
+  return state === "stopped" && last !== undefined ? `stopped at ${last.resource}: ${numberText(last.value)}` : state
 }
 
 type Params = SweepJson["params"]
@@ -133,7 +134,9 @@ const figure = (id: string, title: string, words: string): string =>
     `id="${id}" hidden`
   )
 
-const figures = ({ curve, importance, prune }: SweepJson): ReadonlyArray<string> => {
+const figures = (sweep: SweepJson): ReadonlyArray<string> => {
+  const { curve, importance, prune } = sweep
+  const { of } = comparableOf(sweep)
   const rungs = prune === null ? "" : " At the rungs: a ring where a trial was kept, a cross where it was stopped."
   return [
     figure(
@@ -144,11 +147,11 @@ const figures = ({ curve, importance, prune }: SweepJson): ReadonlyArray<string>
     figure(
       "parallel",
       "All trials at once",
-      "One line a trial, from the worst to the best by colour; dashed where it did not come to its end."
+      `One line a trial, from the worst to the best by colour; dashed where it did not come to its end. The last axis is ${of}.`
     ),
     figure(
       "params",
-      "The objective against each param",
+      of === sweep.objective.metric ? "The objective against each param" : `${of} against each param`,
       "Filled where a trial came to its end; strokes are ± one sd over seeds."
     ),
     figure("curves", curve === null ? "Curves" : `${curve.metric} as training went on`, `One line a trial.${rungs}`),
