@@ -19,8 +19,12 @@ export const shuffle = <A>(items: Array<A>, random: () => number): Array<A> => {
   return items
 }
 
-/** Rows sorted by length within groups of this many batches, as transformers' LengthGroupedSampler does. */
-const GROUP_BATCHES = 50
+/**
+ * Rows are sorted by length within groups of so many batches: 50, but a quarter of an epoch at most, as transformers' LengthGroupedSampler
+ * has it. Sorted as a whole, a small set would give the same neighbours in every epoch.
+ */
+const groupBatches = (rows: number, batchSize: number): number =>
+  Math.max(1, Math.min(Math.floor(rows / (4 * batchSize)), 50))
 
 export interface Order {
   /** uint32 */
@@ -43,7 +47,7 @@ export const epochBatches = (lengths: ArrayLike<number>, order: Order): Readonly
   const every = Array.from({ length: lengths.length }, (_, row) => row)
   const rows = shuffle(order.balance === undefined ? every : drawnByClass(every, order.balance, random), random)
   if (!order.group_by_length) return inBatches(rows, order.batch_size)
-  const groups = inBatches(rows, order.batch_size * GROUP_BATCHES)
+  const groups = inBatches(rows, order.batch_size * groupBatches(rows.length, order.batch_size))
   const batches = groups.flatMap((group) => inBatches([...group].sort(longestFirst(lengths)), order.batch_size))
   return shuffle(batches, random)
 }

@@ -311,6 +311,17 @@ it("a training that starts from small losses, or from large ones that fall slowl
   assert.closeTo(told(steps(40, (at) => (at < 20 ? 0.2 : 0.9)))!, 4.5, 1e-9)
 })
 
+it("rows of like length share a batch, with other neighbours in each epoch, of a small set too", () => {
+  const lengths = Array.from({ length: 160 }, (_, row) => row + 1)
+  const order = { seed: 1, batch_size: 8, group_by_length: true }
+  const tokens = (batches: ReadonlyArray<ReadonlyArray<number>>) =>
+    batches.reduce((sum, rows) => sum + rows.length * Math.max(...rows.map((row) => lengths[row]!)), 0)
+  const [first, second] = [0, 1].map((epoch) => epochBatches(lengths, { ...order, epoch }))
+  assert.isBelow(tokens(first!), 0.8 * tokens(epochBatches(lengths, { ...order, epoch: 0, group_by_length: false })))
+  const neighbours = (batches: ReadonlyArray<ReadonlyArray<number>>) => batches.find((rows) => rows.includes(80))
+  assert.notDeepEqual([...neighbours(first!)!].sort(), [...neighbours(second!)!].sort())
+})
+
 it("sampling by class draws each class equally often, every row of it before any comes again, anew in each epoch", () => {
   const classes = Int32Array.from({ length: 40 }, (_, row) => (row % 10 === 0 ? 1 : 0))
   const order = { seed: 1, batch_size: 8, group_by_length: true, balance: classes }

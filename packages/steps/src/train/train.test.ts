@@ -77,7 +77,7 @@ const failure = (effect: Effect.Effect<unknown, unknown>) =>
 it.effect("what can be learned is learned, and the best evaluation's weights are kept", () =>
   Effect.gen(function* () {
     const noDropout = { hidden_dropout: 0, attention_dropout: 0, classifier_dropout: 0 }
-    const outcome = yield* fit(tinyModel(bench), { with: { ...noDropout, epochs: 8, learning_rate: 1e-2 } })
+    const outcome = yield* fit(tinyModel(bench), { with: { ...noDropout, epochs: 8 } })
     const evaluations = losses(outcome, "validation")
     const facts = outcome.reported["history"]!.facts
     assert.isBelow(Math.min(...evaluations), 0.2)
