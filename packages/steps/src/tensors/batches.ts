@@ -48,7 +48,8 @@ export const epochBatches = (lengths: ArrayLike<number>, order: Order): Readonly
   const rows = shuffle(order.balance === undefined ? every : drawnByClass(every, order.balance, random), random)
   if (!order.group_by_length) return inBatches(rows, order.batch_size)
   const groups = inBatches(rows, order.batch_size * groupBatches(rows.length, order.batch_size))
-  const batches = groups.flatMap((group) => inBatches([...group].sort(longestFirst(lengths)), order.batch_size))
+  // The sort is stable: rows of one length stay shuffled. In the order of the file they would meet its neighbours, which often share a label.
+  const batches = groups.flatMap((group) => inBatches(group.toSorted(longestFirst(lengths)), order.batch_size))
   return shuffle(batches, random)
 }
 
@@ -72,8 +73,7 @@ export const evaluationBatches = (
 ): ReadonlyArray<ReadonlyArray<number>> =>
   inBatches(Array.from({ length: lengths.length }, (_, row) => row).sort(longestFirst(lengths)), batchSize)
 
-/** Equal lengths keep the order of the rows, so that the order hangs on nothing else. */
-const longestFirst = (lengths: ArrayLike<number>) => (a: number, b: number) => lengths[b]! - lengths[a]! || a - b
+const longestFirst = (lengths: ArrayLike<number>) => (a: number, b: number) => lengths[b]! - lengths[a]!
 
 const inBatches = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, batch) => items.slice(batch * size, (batch + 1) * size))

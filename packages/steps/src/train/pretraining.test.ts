@@ -173,7 +173,7 @@ it.effect(
     Effect.gen(function* () {
       const [rows, held] = [tokensArtifact(bench, tinyDocuments(48)), tokensArtifact(bench, tinyDocuments(24))]
       const base = tinyModel(bench)
-      const outcome = yield* preTrain(rows, held, { epochs: 6, learning_rate: 1e-2 }, base)
+      const outcome = yield* preTrain(rows, held, { epochs: 6, learning_rate: 5e-3 }, base)
       const told = losses(outcome.outputs["history"]!, "validation")
       assert.isBelow(told.at(-1)!, told[0]! - 0.5)
       const [before, after] = [readModel(base, blobPath), readModel(outcome.outputs["model"]!, blobPath)]
@@ -190,11 +190,12 @@ it.effect(
         losses(whole.outputs["history"]!, part).forEach((loss, at) =>
           assert.closeTo(losses(parts.outputs["history"]!, part)[at]!, loss, 1e-3)
         )
+      const labelled = tinyDocuments(16).map((row, at) => ({ ...row, label: ["even", "odd"][at % 2]! }))
       const tuned = yield* runStage(bench, train, {
         stage: "fit",
         engine,
         with: { epochs: 1 },
-        inputs: { model: outcome.outputs["model"]!, train: tokensArtifact(bench, tinyDocuments(16)) }
+        inputs: { model: outcome.outputs["model"]!, train: tokensArtifact(bench, labelled) }
       })
       const exported = yield* runStage(bench, exportStep, {
         inputs: { model: tuned.outputs["model"]!, tokenizer: wordPieces(bench) }
