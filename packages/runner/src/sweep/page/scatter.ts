@@ -8,6 +8,13 @@ import { lastPart, valueText } from "../report/names.ts"
 const scaleOf = ({ kind, ticks }: Axis): Plot.ScaleOptions =>
   kind === "category" ? { type: "point", domain: ticks.map(({ text }) => text), padding: 0.5 } : { type: kind }
 
+/** Pixels of a letter, about. */
+const letter = 7
+
+/** Whether the names of an axis' categories would run into each other. */
+const isCrowded = ({ kind, ticks }: Axis, width: number): boolean =>
+  kind === "category" && Math.max(...ticks.map(({ text }) => text.length)) * letter * ticks.length > width
+
 const onePlot = (view: View, axis: Axis, { of, valueOf }: Comparable): Element => {
   const { sweep, width } = view
   const trials = drawingOrder(view).filter((trial) => valueOf(trial) !== null && axis.placeOf(trial) !== null)
@@ -21,11 +28,16 @@ const onePlot = (view: View, axis: Axis, { of, valueOf }: Comparable): Element =
   return Plot.plot({
     ...shared,
     width,
-    height: 220,
+    height: isCrowded(axis, width) ? 270 : 220,
     marginLeft: 52,
-    marginBottom: 36,
+    marginBottom: isCrowded(axis, width) ? 86 : 36,
     ariaLabel: `${metric} against ${axis.name}`,
-    x: { ...scaleOf(axis), label: axis.name, ...(axis.kind === "log" ? { ticks: 4, tickFormat: valueText } : {}) },
+    x: {
+      ...scaleOf(axis),
+      label: axis.name,
+      tickRotate: isCrowded(axis, width) ? -25 : 0,
+      ...(axis.kind === "log" ? { ticks: 4, tickFormat: valueText } : {})
+    },
     y: { grid: true, nice: true, label: metric, ticks: 5, tickFormat: valueText },
     color: { type: "identity" },
     marks: [

@@ -77,9 +77,10 @@ const trialRow = (trial: SweepTrial, params: Params): string => {
     [
       tag("td", rank === null ? "" : String(rank), numbers),
       tag("td", button),
-      ...params.map(({ path }) => {
+      ...params.map(({ kind, path }) => {
         const value = trial.params[path]
-        return tag("td", escaped(valueText(value) || "–"), typeof value === "number" ? numbers : "")
+        const isNumber = typeof value === "number" || (value === undefined && kind !== "choice")
+        return tag("td", escaped(valueText(value) || "–"), isNumber ? numbers : "")
       }),
       tag("td", objective === null ? "" : spread(objective, sd), numbers),
       tag(
