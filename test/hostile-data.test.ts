@@ -70,7 +70,13 @@ it("what cannot be looked at, and paths that lead away, are faults of the plan",
   put("mark.parquet", "PAR1")
   mkdirSync(join(place.folder, "node_modules/data"), { recursive: true })
   symlinkSync("/etc/hostname", join(place.folder, "node_modules/data/link.csv"))
+  mkdirSync(join(place.folder, "folder/neg"), { recursive: true })
+  put("folder/neg/a.txt", "bad")
+  symlinkSync("/etc/hostname", join(place.folder, "folder/neg/b.txt"))
+  symlinkSync("a.txt", join(place.folder, "folder/neg/inside.txt"))
   const sources = [
+    "folder",
+    "folder/*/b.*",
     "utf16.csv",
     "mark.parquet",
     "npm:data/../../secret.csv",
@@ -89,9 +95,11 @@ it("what cannot be looked at, and paths that lead away, are faults of the plan",
     "NUL bytes",
     "the Parquet file is damaged or cut off",
     "leads out of the package",
-    "is a link out of the package"
+    "is a link out of the package",
+    "`folder` cannot be read: neg/b.txt is a link out of the folder"
   ])
     expect(stderr).toContain(said)
+  expect(stderr).toMatch(/^x\.yaml:4:39: .*neg\/b\.txt is a link out of the folder/mu)
 })
 
 it("a kind that names code of its own is no step: a pipeline runs what is registered", async () => {

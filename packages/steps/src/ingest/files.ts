@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { globSync, readdirSync, statSync } from "node:fs"
+import { globSync, readdirSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import type { Format } from "./format.ts"
 
@@ -34,14 +34,27 @@ export const rootOf = (path: string): string => {
   return parts.slice(0, first).join(sep) || sep
 }
 
-/** The files of a source, sorted by path: itself, all below a folder but hidden ones, or those that match. */
+/** Files that all lie below the source's root: a link may lead out of it, and whoever made the folder did not name what is there. */
+const within = (path: string, files: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const root = realpathSync(rootOf(path))
+  for (const file of files) {
+    const real = realpathSync(file)
+    if (real.startsWith(root === sep ? sep : root + sep)) continue
+    throw new Error(`${relative(rootOf(path), file)} is a link out of the folder, which is not followed`)
+  }
+  return files
+}
+
+/**
+ * The files of a source, sorted by path: itself, all below a folder but hidden ones, or those that match. Throws where one of several is a
+ * link that leads elsewhere.
+ */
 export const filesAt = (path: string): ReadonlyArray<string> => {
   const kind = pathKind(path)
-  if (kind === "folder") return filesBelow(path)
+  if (kind === "folder") return within(path, filesBelow(path))
   if (kind !== "pattern") return [path]
-  return globSync(path)
-    .filter((file) => pathKind(file) === "file")
-    .sort()
+  const matching = globSync(path).filter((file) => pathKind(file) === "file")
+  return within(path, matching.sort())
 }
 
 const filesBelow = (folder: string): ReadonlyArray<string> =>
