@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { afterEach, beforeEach, expect, it } from "vitest"
 import type { Place } from "./support/hone.ts"
 import { makePlace } from "./support/hone.ts"
+import { recordOf } from "./support/store.ts"
 
 const rows = (n: number) =>
   ["text,label", ...Array.from({ length: n }, (_, i) => `row number ${i},${i % 2 === 0 ? "a" : "b"}`)].join("\n")
@@ -28,6 +29,8 @@ const said = async (...args: ReadonlyArray<string>) => (await place.hone(...args
 it("plan foretells time and memory by the results made most like it, and explain names the nearest", async () => {
   await place.run("small.yaml")
   await place.run("small.yaml", "--set", "parts.test=0.25")
+  // What it had to do, so that another number of rows is told another time.
+  expect(recordOf(place, "split").record.work).toEqual({ passes: 1, size: 40 })
   const plan = Schema.decodeUnknownSync(PlanJson)(
     JSON.parse(await said("plan", "small.yaml", "--json", "--set", "parts.test=0.4"))
   )

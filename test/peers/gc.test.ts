@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSyn
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { storeFolder } from "@hone/runner/store/Folder"
+import { planGc } from "@hone/runner/store/Gc"
 import { faulty } from "../support/faulty.ts"
 import type { Place } from "../support/hone.ts"
 import { pidsIn, signal, start, stoppedIn, until } from "../support/processes.ts"
@@ -130,6 +132,24 @@ describe("Nx #35483, DVC #1511, #4634", () => {
     expect(recordsIn(place)).toHaveLength(2)
     await place.run("small.yaml")
     expect((await place.hone("gc", "--yes")).code).toBe(0)
+  })
+
+  it("names the oldest day first, and of one day what is cheapest to have again", async () => {
+    await place.run("small.yaml")
+    forgetAll()
+    const order = (ingest: object, split: object) => {
+      for (const [kind, change] of [
+        ["ingest", ingest],
+        ["split", split]
+      ] as const) {
+        const { path, record } = recordOf(place, kind)
+        forge(path, { ...record, ...change })
+      }
+      return planGc(storeFolder(place.folder), Date.now()).results.map(({ record }) => record.preimage.step.kind)
+    }
+    const [day, later] = ["2020-01-01T09:00:00.000Z", "2020-01-02T08:00:00.000Z"]
+    expect(order({ finished_at: day, seconds: 9 }, { finished_at: later, seconds: 1 })).toEqual(["ingest", "split"])
+    expect(order({ finished_at: later, seconds: 9 }, { finished_at: later, seconds: 1 })).toEqual(["split", "ingest"])
   })
 
   it("leaves what the trials of a sweep made, ended or killed, until the sweep is forgotten", async () => {

@@ -117,6 +117,14 @@ export const EngineChoice = Schema.Struct({
 })
 export type EngineChoice = typeof EngineChoice.Type
 
+/** How much a stage has to do, to foretell its time by results that had more or less: `passes` over something of this size, in any unit. */
+export const Work = Schema.Struct({
+  passes: Schema.Finite,
+  /** Null where it is not known. */
+  size: Schema.NullOr(Schema.Finite)
+})
+export type Work = typeof Work.Type
+
 /** A failure of a stage that the user can mend: what is wrong, and how to mend it. */
 export class StageError extends Schema.TaggedError<StageError>()("StageError", {
   /** A stable name for scripts: `no_supervised_rows`, `nan_loss`. */

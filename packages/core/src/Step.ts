@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "./Json.ts"
 import type { ParamsSchema } from "./Params.ts"
 import { semanticParams } from "./Params.ts"
 import type { InputPort, OutputPort, PortType } from "./Port.ts"
-import type { StageContext, StageResult } from "./Stage.ts"
+import type { StageContext, StageResult, Work } from "./Stage.ts"
 
 /** Small JSON that a step states about an output: rows, labels, blocks. Kept in the action record and read when planning. */
 export type Facts = JsonObject
@@ -128,6 +128,8 @@ export interface Stage<P> {
   /** The params that name a trajectory of checkpoints: those of the key without what only says how far to go. */
   readonly trajectory?: (params: P) => Readonly<Record<string, Json>>
   readonly resources: (params: P) => Resources
+  /** From params and the facts of the inputs, by the stage's names. Absent: its time does not hang on how much there is, or nobody knows. */
+  readonly work?: (params: P, facts: Readonly<Record<string, Facts>>) => Work
   /** Loaded where a plan is shown in which the stage has to run. Must load neither Arrow nor an engine. */
   readonly forecast?: () => Promise<{ readonly forecast: Forecaster }>
   /** The module behind `run`, as the implementation digests name it: `steps/split/run`. */
@@ -241,20 +243,20 @@ export const makeStaged = <S extends ParamsSchema>(
 /** A step of one stage, which reads every port and makes every output. */
 export const make = <S extends ParamsSchema>(
   options: Common<S> &
-    Pick<StageOptions<S["Type"]>, "run" | "module" | "parts"> &
+    Pick<StageOptions<S["Type"]>, "run" | "module" | "parts" | "work"> &
     Partial<Pick<Stage<S["Type"]>, "version" | "random" | "numerics" | "resources">> & {
       /** By port, the facts that the work reads: see `StageInput`. */
       readonly facts?: Readonly<Record<string, FactsRead>>
     }
 ): Step<S["Type"]> => {
-  const { facts = {}, module, numerics, parts, random, resources, run, version, ...common } = options
+  const { facts = {}, module, numerics, parts, random, resources, run, version, work, ...common } = options
   const inputs = Object.fromEntries(
     Object.keys(options.inputs).map((port): [string, StageInput<S["Type"]>] => {
       const read = facts[port]
       return [port, { from: { port }, ...(read === undefined ? {} : { facts: read }) }]
     })
   )
-  const given = { module, numerics, parts, random, resources, version }
+  const given = { module, numerics, parts, random, resources, version, work }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return makeStaged({
     ...common,

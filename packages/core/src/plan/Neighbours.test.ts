@@ -54,6 +54,19 @@ describe("what earlier results say of a stage", () => {
     assert.deepStrictEqual(nearest!.changes, [])
   })
 
+  it("time is told for as much as there is to do now: epochs and size, but for what a start takes", () => {
+    const of = (work: ActionRecord["work"]) =>
+      neighboursOf(wanted, [record(wanted, 11, work === undefined ? {} : { work })])
+    const median = (then: ActionRecord["work"], now: ActionRecord["work"]) =>
+      expectationOf(of(then), now)?.seconds.median
+    assert.strictEqual(median({ passes: 2, size: 100 }, { passes: 4, size: 100 }), 21)
+    assert.strictEqual(median({ passes: 2, size: 100 }, { passes: 1, size: 400 }), 21)
+    // What is not known of either counts as equal.
+    assert.strictEqual(median({ passes: 2, size: 100 }, { passes: 4, size: null }), 21)
+    assert.strictEqual(median({ passes: 2, size: 100 }, undefined), 11)
+    assert.strictEqual(median(undefined, { passes: 2, size: 100 }), 11)
+  })
+
   it("nothing is expected where nothing is known", () => {
     assert.isUndefined(expectationOf(neighboursOf(wanted, [])))
   })

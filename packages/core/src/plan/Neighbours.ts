@@ -1,4 +1,5 @@
 import type { ActionRecord, Preimage } from "../record/ActionRecord.ts"
+import type { Work } from "../Stage.ts"
 import type { Change } from "./Changes.ts"
 import { changesBetween } from "./Changes.ts"
 
@@ -37,11 +38,22 @@ const middle = (sorted: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2
 }
 
-/** The nearest results' time with its spread, and their peak memory; undefined where there are none. */
-export const expectationOf = (neighbours: ReadonlyArray<Neighbour>): Expectation | undefined => {
+/** A process, its libraries and its engine are there within about this, however much there is to do. */
+const STARTUP_SECONDS = 1
+
+/** What a result took, as if it had had this to do. What is not known of either counts as equal. */
+const secondsFor = ({ seconds, work: then }: ActionRecord, now: Work | undefined): number => {
+  if (then === undefined || now === undefined) return seconds
+  const larger = then.size === null || now.size === null || then.size === 0 ? 1 : now.size / then.size
+  const startup = Math.min(seconds, STARTUP_SECONDS)
+  return startup + (seconds - startup) * larger * (then.passes === 0 ? 1 : now.passes / then.passes)
+}
+
+/** The nearest results' time with its spread, for as much as there is to do now, and their peak memory; undefined where there are none. */
+export const expectationOf = (neighbours: ReadonlyArray<Neighbour>, work?: Work): Expectation | undefined => {
   const nearest = neighbours.filter(({ changes }) => changes.length === neighbours[0]!.changes.length).slice(0, counted)
   if (nearest.length === 0) return undefined
-  const seconds = nearest.map(({ record }) => record.seconds).sort((a, b) => a - b)
+  const seconds = nearest.map(({ record }) => secondsFor(record, work)).sort((a, b) => a - b)
   const peaks = nearest.flatMap(({ record }) => record.peak_rss_bytes ?? [])
   return {
     seconds: { median: middle(seconds), least: seconds[0]!, most: seconds.at(-1)! },

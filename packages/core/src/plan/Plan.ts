@@ -3,14 +3,14 @@ import type { Pipeline, PipelineStep, PipelineTypes } from "../Pipeline.ts"
 import type { ActionRecord, Preimage } from "../record/ActionRecord.ts"
 import type { LastKeys, ResolvedSource } from "../Services.ts"
 import { ActionRecords, Engine, Implementations } from "../Services.ts"
-import type { OutputArtifact } from "../Stage.ts"
+import type { OutputArtifact, Work } from "../Stage.ts"
 import type { Stage } from "../Step.ts"
 import type { Change } from "./Changes.ts"
 import { changesBetween, describeChanges } from "./Changes.ts"
 import { keyOf, seedOf } from "./Key.ts"
 import { boundInputs } from "./StageInputs.ts"
 import type { Keyed } from "./StageKey.ts"
-import { keyStage } from "./StageKey.ts"
+import { keyStage, workOf } from "./StageKey.ts"
 
 /** A pipeline with its sources found and digested, step name -> source name -> source, and its edges typed. */
 export interface Prepared {
@@ -38,6 +38,8 @@ export interface PlannedStage {
   readonly record: ActionRecord | undefined
   /** Seconds that the stage took when it last ran, under whatever params; undefined where it has not. */
   readonly took: number | undefined
+  /** What it has to do, as far as that is known. */
+  readonly work: Work | undefined
 }
 
 export interface PlannedStep {
@@ -121,7 +123,8 @@ export const plan = Effect.fn("plan")(function* (prepared: Prepared, last: LastK
       preimage: keyed.preimage,
       changes: [],
       record: undefined,
-      took: undefined
+      took: undefined,
+      work: workOf(step, stage, inputs)
     }
     if (keyed.applies?.run === false) {
       return { ...common, verdict: "absent", reason: keyed.applies.reason, key: null, waits: {} } as PlannedStage

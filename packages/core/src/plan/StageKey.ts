@@ -3,7 +3,7 @@ import type { Json } from "../Json.ts"
 import type { Pipeline, PipelineStep } from "../Pipeline.ts"
 import type { Preimage } from "../record/ActionRecord.ts"
 import type { ResolvedSource } from "../Services.ts"
-import type { EngineChoice, OutputArtifact } from "../Stage.ts"
+import type { EngineChoice, OutputArtifact, Work } from "../Stage.ts"
 import { boundInputs } from "./StageInputs.ts"
 import type { Applies, Facts, Stage, StageInput } from "../Step.ts"
 
@@ -83,6 +83,10 @@ export const keyStage = ({ engine, implementation, inputs, seed, sources, stage,
     unknown
   }
 }
+
+/** What a stage has to do, as far as its inputs tell; undefined where it does not say, or what the environment gave would show. */
+export const workOf = (step: PipelineStep, stage: Stage<any>, inputs: Knowledge["inputs"]): Work | undefined =>
+  Object.keys(step.hidden).length > 0 ? undefined : stage.work?.(step.params, factsOf(inputs))
 
 /** Which stage of a step makes an output. */
 export const makerOf = (step: PipelineStep, output: string): Stage<any> => {

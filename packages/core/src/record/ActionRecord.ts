@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Numerics, OutputArtifact } from "../Stage.ts"
+import { Numerics, OutputArtifact, Work } from "../Stage.ts"
 
 const JsonRecord = Schema.Record(Schema.String, Schema.Unknown)
 
@@ -27,6 +27,8 @@ export const ActionRecord = Schema.Struct({
   warnings: Schema.Array(Schema.String),
   /** Wall seconds of the attempt that made it. */
   seconds: Schema.Finite,
+  /** Absent where the stage does not say, or what the environment gave would show. */
+  work: Schema.optionalKey(Work),
   /** The most memory that its process had resident: runtime and libraries included. Absent where the system does not tell. */
   peak_rss_bytes: Schema.optionalKey(Schema.Int),
   /** ISO 8601, UTC. */

@@ -29,7 +29,7 @@ export const historyOf = Effect.fn("history")(function* (plan: Plan) {
     const known = byKind.get(stage.identity) ?? (yield* records.ofKind(stage.identity))
     byKind.set(stage.identity, known)
     const neighbours = neighboursOf(stage.preimage, known)
-    const expected = expectationOf(neighbours)
+    const expected = expectationOf(neighbours, stage.work)
     if (expected !== undefined) found.push({ step: step.name, stage: stage.name, nearest: neighbours[0]!, expected })
   }
   return found as ReadonlyArray<StageHistory>

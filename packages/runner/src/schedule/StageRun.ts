@@ -3,7 +3,7 @@ import { keyOf, seedOf, trajectoryOf } from "@hone/core/plan/Key"
 import type { Prepared } from "@hone/core/plan/Plan"
 import { reasonToRun } from "@hone/core/plan/Plan"
 import { boundInputs } from "@hone/core/plan/StageInputs"
-import { factsGiven, keyedParams, keyStage } from "@hone/core/plan/StageKey"
+import { factsGiven, keyedParams, keyStage, workOf } from "@hone/core/plan/StageKey"
 import type { Pipeline, PipelineStep } from "@hone/core/Pipeline"
 import type { ActionRecord, Preimage } from "@hone/core/record/ActionRecord"
 import type { LastKeys } from "@hone/core/Services"
@@ -199,6 +199,7 @@ const attemptStage = Effect.fnUntraced(function* (
       const done = yield* Effect.mapError(spoken, (failure) => cleaned(schedule, failure))
       const finished = yield* now
       const warnings = clean(done.warnings)
+      const work = workOf(step, stage, inputs)
       const record: ActionRecord = {
         version: 1,
         key,
@@ -207,6 +208,7 @@ const attemptStage = Effect.fnUntraced(function* (
         counts: clean(done.counts),
         warnings,
         seconds: (finished - started) / 1000,
+        ...(work === undefined ? {} : { work }),
         ...(done.peak_rss_bytes === null ? {} : { peak_rss_bytes: done.peak_rss_bytes }),
         finished_at: new Date(finished).toISOString(),
         host: {

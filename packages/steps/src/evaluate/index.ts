@@ -10,6 +10,7 @@ import {
   isPartlyFrozen,
   partialCut
 } from "../features/stage.ts"
+import { onePass } from "../rows/work.ts"
 import { engineParts } from "../tensors/parts.ts"
 import { evaluateMeasures } from "./measures.ts"
 import { EvaluateParams } from "./params.ts"
@@ -200,6 +201,7 @@ export const evaluate = makeStaged({
       },
       outputs: { predictions: { kind: "predictions", description: "the model's prediction of each row" } },
       resources: () => ({ cpu: "all" }),
+      work: (_, { rows }) => onePass(rows, "tokens"),
       parts: engineParts,
       module: "steps/evaluate/run-predictions",
       run: () => import("./run-predictions.ts")
@@ -213,6 +215,7 @@ export const evaluate = makeStaged({
         fit: { from: { port: "fit" }, view: () => "examples" }
       },
       outputs: { rivals: { kind: "predictions", description: "the majority class and a bag of words" } },
+      work: (_, { rows }) => onePass(rows, "rows"),
       module: "steps/evaluate/run-rivals",
       run: () => import("./run-rivals.ts")
     },

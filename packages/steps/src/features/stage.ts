@@ -1,4 +1,5 @@
 import type { Applies, Facts, Stage } from "@hone/core/Step"
+import { onePass } from "../rows/work.ts"
 import { engineParts } from "../tensors/parts.ts"
 
 /**
@@ -57,6 +58,7 @@ export const featuresStage = <P>(options: FeaturesStage<P>): StageOptions<P> => 
     return options.applies(params, { model, rows })
   },
   resources: () => ({ cpu: "all" }),
+  work: (_, { rows }) => onePass(rows, "tokens"),
   parts: engineParts,
   module: "steps/features/run",
   run: () => import("./run.ts")

@@ -2,6 +2,7 @@ import type { ValueType } from "@hone/core/expression/Language"
 import { make, type StepFault } from "@hone/core/Step"
 import type { ColumnType, PortType } from "@hone/core/Port"
 import { suggest } from "@hone/core/file/Suggest"
+import { onePass } from "../rows/work.ts"
 import { rangeOf } from "../where/range.ts"
 import { whereFault } from "../where/where.ts"
 import { isShare, SplitParams } from "./params.ts"
@@ -143,6 +144,7 @@ export const split = make({
   random: true,
   // What is stated of the rows goes on with the parts.
   facts: { rows: "all" },
+  work: (_, { rows }) => onePass(rows, "rows"),
   module: "steps/split/run",
   run: () => import("./run.ts")
 })

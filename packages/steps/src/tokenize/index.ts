@@ -1,4 +1,5 @@
 import { make } from "@hone/core/Step"
+import { onePass } from "../rows/work.ts"
 import { TokenizeParams } from "./params.ts"
 import { rowsInput, textFaults, tokenizerInput, tokensOutput, tokensType } from "./ports.ts"
 
@@ -15,6 +16,7 @@ export const tokenize = make({
   }),
   // What is stated of the rows goes on with the tokens.
   facts: { rows: "all", tokenizer: ["model_max_length", "pad_token_id", "vocabulary_size"] },
+  work: (_, { rows }) => onePass(rows, "rows"),
   module: "steps/tokenize/run",
   run: () => import("./run.ts")
 })

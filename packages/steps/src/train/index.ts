@@ -2,6 +2,7 @@ import { makeStaged } from "@hone/core/Step"
 import type { StepFault, TypeContext } from "@hone/core/Step"
 import type { InputPort, PortType } from "@hone/core/Port"
 import { featuresOf, featuresStage } from "../features/stage.ts"
+import { onePass } from "../rows/work.ts"
 import { engineParts } from "../tensors/parts.ts"
 import { targetKindOf, VALUE } from "../tensors/outputs.ts"
 import { cutOf, pays } from "./frozenPrefix.ts"
@@ -217,6 +218,7 @@ export const train = makeStaged({
       },
       outputs,
       trajectory: trajectoryParams,
+      work: ({ epochs }, { train }) => ({ ...onePass(train, "tokens"), passes: epochs }),
       resources: () => ({ cpu: "all" }),
       forecast: () => import("./forecast.ts"),
       parts: engineParts,
