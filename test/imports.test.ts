@@ -63,6 +63,36 @@ it("no package reaches into another by a relative path", () => {
   assert.deepStrictEqual(wrong, [])
 })
 
+/** What each layer of nn may import of its files and folders; models, networks and trainings stand above all of these. */
+const layers: Readonly<Record<string, ReadonlyArray<string>>> = {
+  graph: ["primitives.ts"],
+  "primitives.ts": ["graph"],
+  "autodiff.ts": ["graph"],
+  ops: ["graph", "autodiff.ts"],
+  lower: ["graph", "primitives.ts"],
+  random: [],
+  engines: ["graph", "primitives.ts", "lower", "random"]
+}
+
+it("layers of nn know those before them alone: no operation an engine, no engine an operation or a model", () => {
+  const source = join("packages", "nn", "src")
+  const layerOf = (path: string) => relative(source, path).split("/")[0]!
+  const lines = importLines().filter(
+    ({ file, owner, specifier }) => owner === "nn" && !file.endsWith(".test.ts") && specifier.startsWith(".")
+  )
+  const crossings = lines.map(({ file, specifier }) => ({
+    file,
+    from: layerOf(file),
+    to: layerOf(relative(root, join(root, dirname(file), specifier)))
+  }))
+  const known = crossings.filter(({ from, to }) => from in layers && from !== to)
+  assert.isAbove(known.length, 80, "the import lines are found at all")
+  assert.deepStrictEqual(
+    known.filter(({ from, to }) => !layers[from]!.includes(to)),
+    []
+  )
+})
+
 it("core opens no file, and nn knows neither Effect nor Arrow nor YAML", () => {
   const wrong = importLines().filter(
     ({ file, owner, specifier }) => !/\.test\.ts$/.test(file) && foreign[owner]?.test(specifier)
