@@ -174,7 +174,8 @@ export const ATTENTION_BLOCKS = 8
 /** Tokens of a row from which blocks are used: measured, see docs/experiments.md. */
 export const LONG_ROW = 1024
 
-const attentionBlocks = (longest = 0): number => (longest < LONG_ROW ? 1 : ATTENTION_BLOCKS)
+/** @param longest tokens of the longest row that will be fed @param from of which length on blocks are used */
+export const attentionBlocks = (longest = 0, from = LONG_ROW): number => (longest < from ? 1 : ATTENTION_BLOCKS)
 
 /** How the texts of a batch lie: a row each under `attention_mask`, or several in a row under `segment_ids`. */
 export type TextLayout = "rows" | "packed"

@@ -10,7 +10,7 @@ import { fastestEngine, openForTest } from "../testing/engines.ts"
 import { checkInDouble, type GradientCase } from "../testing/gradientCheck.ts"
 import { largestDifference } from "../testing/golden.ts"
 import { finishProgram } from "../train/variables.ts"
-import { blockAttention, type Seen } from "./blockAttention.ts"
+import { blockAttention, placedBlockAttention, type Seen } from "./blockAttention.ts"
 import { biasOf, causalBias } from "./causalBias.ts"
 import { groupedAttention } from "./groupedAttention.ts"
 
@@ -117,6 +117,18 @@ const dropped: GradientCase = {
 }
 
 it("its derivative is its function's in double precision, under dropout, window and cap", () => checkInDouble(dropped))
+
+const placed: GradientCase = {
+  inputs: { q: [6, 4], k: [6, 4], v: [6, 4], table: [6, 2] },
+  apply: (g, { k, q, table, v }) => {
+    const relative = { maxDistance: 4, direction: "both" } as const
+    const rows = { batch: 1, length: 6, blocks: 3, heads: 2, keyHeads: 2, seen: { causal: false, window: null } }
+    return placedBlockAttention(g, { q: q!, k: k!, v: v!, table: table! }, { ...rows, scale: 1, relative }).y
+  },
+  outputShape: [6, 4]
+}
+
+it("so is that of biases by distance, the table's among them", () => checkInDouble(placed))
 
 it("memory grows with the length, not with its square", () => {
   const at = (length: number, blocks: number): number => {

@@ -4,6 +4,7 @@ import { type Dim, dividedBy, product } from "../graph/dims.ts"
 import type { Node, Tensor } from "../graph/Graph.ts"
 import { biasOf, causalBias, causalBiasOf } from "./causalBias.ts"
 import { droppedBy, dropoutStays } from "./dropout.ts"
+import { biasOfBuckets, bucketIndices, gradientOfBuckets, type RelativeBiasOptions } from "./relativeBias.ts"
 import {
   fromGroups,
   type GroupedAttentionOptions,
@@ -32,6 +33,11 @@ export interface BlockAttentionOptions extends Omit<GroupedAttentionOptions, "bi
   readonly seen: Seen
 }
 
+/** A learnt bias for each head and bucket of distances: see `relativeBias`. Scores are not capped then. */
+export interface PlacedBlockAttentionOptions extends Omit<BlockAttentionOptions, "softCap"> {
+  readonly relative: Pick<RelativeBiasOptions, "maxDistance" | "direction">
+}
+
 /** Dropout sites of a model lie below; those of its blocks of attention above. */
 const FIRST_BLOCK_SITE = 1024
 
@@ -39,6 +45,12 @@ const FIRST_BLOCK_SITE = 1024
 interface BlockOfQueries {
   readonly y: Tensor
   readonly logSum: Tensor
+}
+
+interface Relative {
+  /** float32 [buckets, H] */
+  readonly table: Tensor
+  readonly buckets: Parameters<typeof bucketIndices>[3]
 }
 
 /** Attention's parts by block: i counts blocks of queries, j blocks of keys. */
@@ -49,10 +61,12 @@ class Blocks {
   readonly #inner: Grouping
   readonly #size: Dim
   readonly #biases = new Map<string, Tensor>()
+  readonly #relative: Relative | undefined
 
-  constructor(g: Builder, options: BlockAttentionOptions) {
+  constructor(g: Builder, options: BlockAttentionOptions, relative?: Relative) {
     this.#g = g
     this.#o = options
+    this.#relative = relative
     this.#size = dividedBy(options.length, options.blocks)
     this.#inner = { ...options, queries: this.#size, keys: this.#size }
   }
@@ -111,8 +125,33 @@ class Blocks {
     const { softCap } = this.#o
     const raw = this.perHead(g.batchMatmul(qh, kh, false, true))
     const capped = softCap === undefined ? undefined : g.tanh(g.mul(raw, g.scalar(1 / softCap)))
-    const held = capped === undefined ? raw : g.mul(capped, g.scalar(softCap!))
+    const held = this.#placed(capped === undefined ? raw : g.mul(capped, g.scalar(softCap!)), i, j)
     return { capped, scores: this.#biasesOf(i, j).reduce((sum, bias) => g.add(sum, bias), held) }
+  }
+
+  /** Scores with what the table says of their distances: gathered for each block, and let go with it. */
+  #placed(scores: Tensor, i: number, j: number): Tensor {
+    if (this.#relative === undefined) return scores
+    const g = this.#g
+    return g.add(scores, biasOfBuckets(g, this.#relative.table, this.#indices(i, j), this.#size, this.#size))
+  }
+
+  /** int32 [T/blocks * T/blocks]: blocks as far from one another are alike. */
+  #indices(i: number, j: number): Tensor {
+    const make = () =>
+      bucketIndices(
+        this.#g,
+        this.#places(Math.max(i - j, 0)),
+        this.#places(Math.max(j - i, 0)),
+        this.#relative!.buckets
+      )
+    return this.#once(`buckets ${i - j}`, make)
+  }
+
+  /** What a block's scores, with everything added, say to the table. @param dScores float32 [B, H, T/blocks, T/blocks] */
+  tableGradient(dScores: Tensor, i: number, j: number): Tensor {
+    const g = this.#g
+    return gradientOfBuckets(g, g.sum(dScores, [0], true), this.#indices(i, j), this.#relative!.buckets.count)
   }
 
   #biasesOf(i: number, j: number): Array<Tensor> {
@@ -182,6 +221,64 @@ class Blocks {
   }
 }
 
+function forward(g: Builder, { k, q, v }: Qkv, options: BlockAttentionOptions, relative?: Relative) {
+  const blocks = new Blocks(g, options, relative)
+  const { heads, keyHeads } = options
+  const all = Array.from({ length: options.blocks }, (_, i) => i)
+  const scaled = g.mul(q, g.scalar(options.scale))
+  const qh = all.map((i) => blocks.heads(blocks.part(scaled, i), heads))
+  const kh = all.map((j) => blocks.heads(blocks.part(k, j), keyHeads))
+  const vh = all.map((j) => blocks.heads(blocks.part(v, j), keyHeads))
+  const made: Array<BlockOfQueries> = []
+  for (const i of all) made.push(blocks.queries(qh[i]!, kh, vh, i, (made.at(-1)?.y ?? scaled).node))
+  const y = blocks.joined(made.map((of) => of.y))
+  return { outputs: { y }, keep: { blocks, kh, logSums: made.map((of) => of.logSum), qh, vh, y } }
+}
+
+type Keep = ReturnType<typeof forward>["keep"]
+
+/** @param wantsTable whether the gradient of a table is asked for, too */
+function backward(
+  g: Builder,
+  dy: Tensor,
+  keep: Keep,
+  options: BlockAttentionOptions,
+  wantsTable: "table" | "no table"
+) {
+  const { blocks, kh, logSums, qh, vh, y } = keep
+  const { heads, keyHeads, softCap } = options
+  const dq: Array<Tensor> = []
+  const dk: Array<Tensor> = []
+  const dv: Array<Tensor> = []
+  let table: Tensor | undefined
+  const plus = (sum: Tensor | undefined, x: Tensor) => (sum === undefined ? x : g.add(sum, x))
+  let last = dy.node
+  for (let i = 0; i < options.blocks; i++) {
+    const dyh = g.after([last], () => blocks.heads(blocks.part(dy, i), heads))
+    const yh = g.after([last], () => blocks.heads(blocks.part(y, i), heads))
+    const along = blocks.perHead(g.sum(g.mul(dyh, yh), [-1], true))
+    for (const j of blocks.keysOf(i)) {
+      g.after([last], () => {
+        const { capped, scores } = blocks.scores(qh[i]!, kh[j]!, i, j)
+        const weights = g.exp(g.sub(scores, logSums[i]!))
+        const stays = blocks.stays(weights, i, j)
+        const dropped = blocks.perGroup(droppedBy(g, weights, stays, options.dropout))
+        const dDropped = blocks.perHead(g.batchMatmul(dyh, vh[j]!, false, true))
+        const dWeights = droppedBy(g, dDropped, stays, options.dropout)
+        const dScores = g.mul(weights, g.sub(dWeights, along))
+        if (wantsTable === "table") table = plus(table, blocks.tableGradient(dScores, i, j))
+        const ds = blocks.perGroup(softCap === undefined ? dScores : g.tanhGrad(capped!, dScores))
+        dv[j] = plus(dv[j], g.batchMatmul(dropped, dyh, true, false))
+        dk[j] = plus(dk[j], g.batchMatmul(ds, qh[i]!, true, false))
+        dq[i] = plus(dq[i], g.batchMatmul(ds, kh[j]!))
+      })
+      last = dq[i]!.node
+    }
+  }
+  const rows = (parts: ReadonlyArray<Tensor>, count: number) => blocks.joined(parts.map((x) => blocks.rows(x, count)))
+  return { q: g.mul(rows(dq, heads), g.scalar(options.scale)), k: rows(dk, keyHeads), v: rows(dv, keyHeads), table }
+}
+
 /**
  * As `groupedAttention` over rows of T tokens, in blocks of T / blocks: of the weights no more than one block of queries against one of
  * keys is in memory, on the way forward and back. Blocks that a causal mask hides are left out. For long rows.
@@ -197,48 +294,29 @@ class Blocks {
  * @returns y float32 [B*T, H*D]
  */
 export const blockAttention = operation("blockAttention", {
-  forward: (g, { k, q, v }: Qkv, options: BlockAttentionOptions) => {
-    const blocks = new Blocks(g, options)
-    const { heads, keyHeads } = options
-    const all = Array.from({ length: options.blocks }, (_, i) => i)
-    const scaled = g.mul(q, g.scalar(options.scale))
-    const qh = all.map((i) => blocks.heads(blocks.part(scaled, i), heads))
-    const kh = all.map((j) => blocks.heads(blocks.part(k, j), keyHeads))
-    const vh = all.map((j) => blocks.heads(blocks.part(v, j), keyHeads))
-    const made: Array<BlockOfQueries> = []
-    for (const i of all) made.push(blocks.queries(qh[i]!, kh, vh, i, (made.at(-1)?.y ?? scaled).node))
-    const y = blocks.joined(made.map((of) => of.y))
-    return { outputs: { y }, keep: { blocks, kh, logSums: made.map((of) => of.logSum), qh, vh, y } }
-  },
-  backward: (g, { y: dy }, { keep: { blocks, kh, logSums, qh, vh, y } }, options) => {
-    const { heads, keyHeads, softCap } = options
-    const dq: Array<Tensor> = []
-    const dk: Array<Tensor> = []
-    const dv: Array<Tensor> = []
-    const plus = (sum: Tensor | undefined, x: Tensor) => (sum === undefined ? x : g.add(sum, x))
-    let last = dy.node
-    for (let i = 0; i < options.blocks; i++) {
-      const dyh = g.after([last], () => blocks.heads(blocks.part(dy, i), heads))
-      const yh = g.after([last], () => blocks.heads(blocks.part(y, i), heads))
-      const along = blocks.perHead(g.sum(g.mul(dyh, yh), [-1], true))
-      for (const j of blocks.keysOf(i)) {
-        g.after([last], () => {
-          const { capped, scores } = blocks.scores(qh[i]!, kh[j]!, i, j)
-          const weights = g.exp(g.sub(scores, logSums[i]!))
-          const stays = blocks.stays(weights, i, j)
-          const dropped = blocks.perGroup(droppedBy(g, weights, stays, options.dropout))
-          const dDropped = blocks.perHead(g.batchMatmul(dyh, vh[j]!, false, true))
-          const dWeights = droppedBy(g, dDropped, stays, options.dropout)
-          const dScores = g.mul(weights, g.sub(dWeights, along))
-          const ds = blocks.perGroup(softCap === undefined ? dScores : g.tanhGrad(capped!, dScores))
-          dv[j] = plus(dv[j], g.batchMatmul(dropped, dyh, true, false))
-          dk[j] = plus(dk[j], g.batchMatmul(ds, qh[i]!, true, false))
-          dq[i] = plus(dq[i], g.batchMatmul(ds, kh[j]!))
-        })
-        last = dq[i]!.node
-      }
-    }
-    const rows = (parts: ReadonlyArray<Tensor>, count: number) => blocks.joined(parts.map((x) => blocks.rows(x, count)))
-    return { q: g.mul(rows(dq, heads), g.scalar(options.scale)), k: rows(dk, keyHeads), v: rows(dv, keyHeads) }
+  forward: (g, inputs: Qkv, options: BlockAttentionOptions) => forward(g, inputs, options),
+  backward: (g, { y }, { keep }, options) => {
+    const { k, q, v } = backward(g, y, keep, options, "no table")
+    return { q, k, v }
   }
+})
+
+/**
+ * The same with a learnt bias by distance, as `placedAttention` under `relativeBias`: of the biases, too, no more than a block is made.
+ *
+ * Source: Raffel et al. (2020), T5. Golden: tiny-families/t5.
+ *
+ * @param q float32 [B*T, H*D]
+ * @param k float32 [B*T, keyHeads*D]
+ * @param v float32 [B*T, keyHeads*D]
+ * @param table float32 [buckets, H]
+ * @returns y float32 [B*T, H*D]
+ */
+export const placedBlockAttention = operation("placedBlockAttention", {
+  forward: (
+    g,
+    { table, ...inputs }: Readonly<Record<"q" | "k" | "v" | "table", Tensor>>,
+    { relative, ...options }: PlacedBlockAttentionOptions
+  ) => forward(g, inputs, options, { table, buckets: { ...relative, count: Number(table.shape[0]) } }),
+  backward: (g, { y }, { keep, wants }, options) => backward(g, y, keep, options, wants("table") ? "table" : "no table")
 })

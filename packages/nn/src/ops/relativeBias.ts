@@ -36,13 +36,31 @@ export function bucketsOf(buckets: number, maxDistance: number, direction: "both
   })
 }
 
-/** int32 [T*S] */
-function indicesOf(g: Builder, buckets: number, { direction, keys, maxDistance, places }: RelativeBiasOptions): Tensor {
-  const queries = places.shape[0]!
-  const distance = g.sub(g.reshape(g.range(keys), [1, keys]), g.reshape(places, [queries, 1]))
+/** Buckets of a table, and how distances fall into them. */
+type Buckets = Pick<RelativeBiasOptions, "maxDistance" | "direction"> & { readonly count: number }
+
+/** The bucket of each query and key, int32 [T*S]. @param places int32 [T] @param keys int32 [S]: where they stand */
+export function bucketIndices(g: Builder, places: Tensor, keys: Tensor, buckets: Buckets): Tensor {
+  const { count, direction, maxDistance } = buckets
+  const [queryCount, keyCount] = [places.shape[0]!, keys.shape[0]!]
+  const distance = g.sub(g.reshape(keys, [1, keyCount]), g.reshape(places, [queryCount, 1]))
   const held = g.minimum(g.maximum(distance, g.int(-maxDistance)), g.int(maxDistance))
-  const at = g.reshape(g.add(held, g.int(maxDistance)), [product([queries, keys])])
-  return g.gather(g.ints(bucketsOf(buckets, maxDistance, direction)), at)
+  const at = g.reshape(g.add(held, g.int(maxDistance)), [product([queryCount, keyCount])])
+  return g.gather(g.ints(bucketsOf(count, maxDistance, direction)), at)
+}
+
+/** What a table says of queries and keys, float32 [1, H, T, S]. @param indices int32 [T*S] */
+export function biasOfBuckets(g: Builder, table: Tensor, indices: Tensor, queries: Dim, keys: Dim): Tensor {
+  const shape = [queries, keys, table.shape[1]!]
+  const headed = g.transpose(g.reshape(g.gather(table, indices), shape), [2, 0, 1])
+  return g.reshape(headed, [1, ...headed.shape])
+}
+
+/** The way back to the table. @param dy float32 [1, H, T, S] */
+export function gradientOfBuckets(g: Builder, dy: Tensor, indices: Tensor, count: number): Tensor {
+  const [, heads, queries, keys] = dy.shape
+  const last = g.transpose(g.reshape(dy, [heads!, queries!, keys!]), [1, 2, 0])
+  return g.segmentSum(g.reshape(last, [indices.shape[0]!, heads!]), indices, count)
 }
 
 /**
@@ -54,16 +72,11 @@ function indicesOf(g: Builder, buckets: number, { direction, keys, maxDistance, 
  * @returns y float32 [1, H, T, S]
  */
 export const relativeBias = operation("relativeBias", {
-  forward: (g, { table }: Readonly<Record<"table", Tensor>>, options: RelativeBiasOptions) => {
-    const indices = indicesOf(g, Number(table.shape[0]), options)
-    const heads = table.shape[1]!
-    const shape = [options.places.shape[0]!, options.keys, heads]
-    const headed = g.transpose(g.reshape(g.gather(table, indices), shape), [2, 0, 1])
-    return { outputs: { y: g.reshape(headed, [1, ...headed.shape]) }, keep: { indices } }
+  forward: (g, { table }: Readonly<Record<"table", Tensor>>, { keys, places, ...how }: RelativeBiasOptions) => {
+    const indices = bucketIndices(g, places, g.range(keys), { ...how, count: Number(table.shape[0]) })
+    return { outputs: { y: biasOfBuckets(g, table, indices, places.shape[0]!, keys) }, keep: { indices } }
   },
-  backward: (g, { y: dy }, { inputs: { table }, keep: { indices } }) => {
-    const [, heads, queries, keys] = dy.shape
-    const last = g.transpose(g.reshape(dy, [heads!, queries!, keys!]), [1, 2, 0])
-    return { table: g.segmentSum(g.reshape(last, [indices.shape[0]!, heads!]), indices, Number(table.shape[0])) }
-  }
+  backward: (g, { y: dy }, { inputs: { table }, keep: { indices } }) => ({
+    table: gradientOfBuckets(g, dy, indices, Number(table.shape[0]))
+  })
 })

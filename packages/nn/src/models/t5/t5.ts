@@ -4,17 +4,23 @@ import type { Feeds } from "../../graph/Program.ts"
 import { blockOf, denseWithoutBias, dropped, rmsNormOf } from "../../network/layers.ts"
 import type { Network, NetworkContext } from "../../network/Network.ts"
 import { add } from "../../ops/add.ts"
+import { placedBlockAttention, type Seen } from "../../ops/blockAttention.ts"
 import { biasOf, causalBias } from "../../ops/causalBias.ts"
 import { embedding } from "../../ops/embedding.ts"
 import { geluTanh } from "../../ops/geluTanh.ts"
-import { groupedAttention, placedAttention } from "../../ops/groupedAttention.ts"
+import {
+  groupedAttention,
+  type GroupedAttentionOptions,
+  placedAttention,
+  type Qkv
+} from "../../ops/groupedAttention.ts"
 import { multiply } from "../../ops/multiply.ts"
 import { project } from "../../ops/project.ts"
 import { relativeBias } from "../../ops/relativeBias.ts"
 import { relu } from "../../ops/relu.ts"
 import { scaled } from "../../ops/scaled.ts"
 import { IGNORED } from "../../ops/softmaxCrossEntropy.ts"
-import type { Keys } from "../decoder.ts"
+import { attentionBlocks, type Keys } from "../decoder.ts"
 import type { T5Config } from "./config.ts"
 import { t5CanonicalName, t5Weights, WORDS } from "./weights.ts"
 
@@ -30,6 +36,8 @@ export interface StackRows {
   /** float32 that broadcasts to [B, H, length, keys]. */
   readonly bias: Tensor
   readonly remember: (layer: number, made: Keys) => Keys
+  /** Of long rows: in how many blocks attention goes, and what is seen; `places` and `bias` are then not read. */
+  readonly blocks?: { readonly count: number; readonly seen: Seen } | undefined
 }
 
 /** What a decoder looks at across: keys and values of the encoded text. */
@@ -39,8 +47,14 @@ export interface Across {
   readonly recall: (layer: number, make: () => Keys) => Keys
 }
 
-/** Where a stack's dropout sites begin, and how many a block may have. */
-const SITES = { encoder: 0, decoder: 5000 } as const
+/**
+ * Tokens of a text from which attention to itself goes in blocks: measured, see docs/experiments.md. Later than a decoder's, as nothing
+ * of what an encoder's blocks see is hidden, and each gathers its biases.
+ */
+export const LONG_TEXT = 2048
+
+/** Where a stack's dropout sites begin, and how many a block may have: of 24 blocks all lie below those of blocks of attention. */
+const SITES = { encoder: 0, decoder: 512 } as const
 const SITES_OF_BLOCK = 16
 
 /** The layers of one stack. */
@@ -74,20 +88,23 @@ class Stack {
     return denseWithoutBias(this.#c, `${layer}.${name}`, x)
   }
 
-  /** float32 [1, H, T, S]; the first block's table serves all. */
-  position(rows: StackRows): Tensor {
-    const { g, weight } = this.#c
-    const table = weight(`${this.#name}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`)
-    return relativeBias(
-      g,
-      { table },
-      {
-        places: rows.places,
-        keys: rows.keys,
-        maxDistance: this.#config.relative_attention_max_distance,
-        direction: this.#name === "encoder" ? "both" : "past"
-      }
-    ).y
+  /** float32 [buckets, H]; the first block's table serves all. */
+  #table(): Tensor {
+    return this.#c.weight(`${this.#name}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`)
+  }
+
+  #distances() {
+    return {
+      maxDistance: this.#config.relative_attention_max_distance,
+      direction: this.#name === "encoder" ? ("both" as const) : ("past" as const)
+    }
+  }
+
+  /** float32 [1, H, T, S], for all blocks; undefined where attention goes in blocks, which make their own. */
+  position(rows: StackRows): Tensor | undefined {
+    if (rows.blocks !== undefined) return undefined
+    const { keys, places } = rows
+    return relativeBias(this.#c.g, { table: this.#table() }, { places, keys, ...this.#distances() }).y
   }
 
   embed(inputIds: Tensor): Tensor {
@@ -104,15 +121,27 @@ class Stack {
   }
 
   /** Self-attention with its norm and its residual. */
-  look(layer: string, block: number, rows: StackRows, position: Tensor, x: Tensor): Tensor {
+  look(layer: string, block: number, rows: StackRows, position: Tensor | undefined, x: Tensor): Tensor {
     const { g } = this.#c
     const name = `${layer}.SelfAttention`
     const normal = this.norm(`${layer}.layer_norm`, x)
     const made = { k: this.#head(name, "k", normal), v: this.#head(name, "v", normal) }
     const q = this.#head(name, "q", normal)
     const { k, v } = rows.remember(block, made)
-    const seen = placedAttention(g, { q, k, v, position }, this.#options(rows, rows.keys, rows.bias, layer)).y
+    const options = this.#options(rows, rows.keys, rows.bias, layer)
+    const seen =
+      position === undefined
+        ? this.#inBlocks(rows, { q, k, v }, options)
+        : placedAttention(g, { q, k, v, position }, options).y
     return add(g, { a: this.#drop(layer, this.#head(name, "o", seen)), b: x }).y
+  }
+
+  #inBlocks({ blocks, length }: StackRows, qkv: Qkv, options: GroupedAttentionOptions): Tensor {
+    const { batch, dropout, heads, keyHeads, scale } = options
+    const { count, seen } = blocks!
+    const sizes = { batch, length, blocks: count, heads, keyHeads, scale }
+    const relative = this.#distances()
+    return placedBlockAttention(this.#c.g, { ...qkv, table: this.#table() }, { ...sizes, seen, relative, dropout }).y
   }
 
   /** Attention over the encoded text. */
@@ -212,12 +241,21 @@ export function t5Decode(
   })
 }
 
-/** The text to read, padded behind. @param attentionMask int32 [B, S] */
-export function encoderRows({ g }: NetworkContext, attentionMask: Tensor): StackRows {
+/**
+ * The text to read, padded behind.
+ *
+ * @param attentionMask int32 [B, S]
+ * @param blocks in which attention goes; a divisor of S
+ */
+export function encoderRows({ g }: NetworkContext, attentionMask: Tensor, blocks = 1): StackRows {
   const [batch, length] = attentionMask.shape as [Dim, Dim]
-  const bias = g.reshape(biasOf(g, g.cast(attentionMask, "float32")), [batch, 1, 1, length])
-  return { batch, length, keys: length, places: g.range(length), bias, remember: (_, made) => made }
+  const mask = g.cast(attentionMask, "float32")
+  const bias = g.reshape(biasOf(g, mask), [batch, 1, 1, length])
+  const rows = { batch, length, keys: length, places: g.range(length), bias, remember: (_: number, made: Keys) => made }
+  return { ...rows, blocks: inBlocks(blocks, { mask, causal: false, window: null }) }
 }
+
+const inBlocks = (count: number, seen: Seen): StackRows["blocks"] => (count === 1 ? undefined : { count, seen })
 
 /** What a decoder is given, from what it is to say: one place to the right, after a start token. */
 function decoderInputs({ decoder_start_token_id, pad_token_id }: T5Config): (feeds: Feeds) => Feeds {
@@ -242,9 +280,13 @@ export interface T5Network extends Network {
  * T5ForConditionalGeneration. Feeds `input_ids` and `attention_mask` int32 [B, S], and `labels` int32 [B, T] with -100 for padding,
  * from which `decoder_input_ids` are made unless they are fed.
  *
+ * Where the longest text to read or to write is long, its attention to itself goes in blocks, and its lengths must be multiples of
+ * ATTENTION_BLOCKS. What a text to write looks up in the one to read is computed whole.
+ *
  * Source: Raffel et al. (2020); Shazeer (2020) for the gated form; transformers' `modeling_t5.py`. Golden: tiny-families/t5, t5-gated.
  */
-export function t5(config: T5Config): T5Network {
+export function t5(config: T5Config, longest: { readonly read?: number; readonly write?: number } = {}): T5Network {
+  const [read, write] = [attentionBlocks(longest.read, LONG_TEXT), attentionBlocks(longest.write, LONG_TEXT)]
   return {
     config,
     parameters: t5Weights(config),
@@ -254,7 +296,9 @@ export function t5(config: T5Config): T5Network {
     forward: (c) => {
       const { g } = c
       const ids = g.feed("input_ids", "int32", ["batch", "length"], { below: config.vocab_size })
-      const rows = encoderRows(c, g.feed("attention_mask", "int32", ["batch", "length"], { below: 2 }))
+      if (read > 1) g.multiple("length", read)
+      if (write > 1) g.multiple("target", write)
+      const rows = encoderRows(c, g.feed("attention_mask", "int32", ["batch", "length"], { below: 2 }), read)
       const written = g.feed("decoder_input_ids", "int32", ["batch", "target"], { below: config.vocab_size })
       const encoded = t5Encode(c, config, rows, g.reshape(ids, ["batch*length"]))
       const places = g.range("target")
@@ -265,7 +309,8 @@ export function t5(config: T5Config): T5Network {
         keys: "target",
         places,
         bias,
-        remember: (_, made) => made
+        remember: (_, made) => made,
+        blocks: inBlocks(write, { causal: true, window: null })
       }
       const across: Across = { keys: "length", bias: rows.bias, recall: (_, make) => make() }
       const logits = t5Decode(c, config, own, across, g.reshape(written, ["batch*target"]), encoded)
