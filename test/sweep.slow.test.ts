@@ -111,20 +111,22 @@ describe("a sweep", () => {
       "large.yaml",
       "pipeline: small.yaml\nsearch: { method: list }\nstart: [{ tuned.epochs: 2000 }]\nfailure: { retry: 0 }\n"
     )
+    await place.run("small.yaml", "--set", "tuned.epochs=2")
     const worker = () => pidsIn(place).find((pid) => pid !== run.pid && residentOf(pid) > 300e6)
     const training = () => until("a training that holds its engine", () => worker() !== undefined)
     let run = start(place, ["sweep", "run", "large.yaml"])
     await training()
     signal([run.pid], "SIGINT")
     expect([(await run.exit).code, pidsIn(place)]).toEqual([130, []])
+    expect(logOf(place).filter(({ failure }) => failure?.code === "crashed")).toEqual([])
     run = start(place, ["sweep", "run", "large.yaml"])
     await training()
     signal([worker()!], "SIGKILL")
     expect((await run.exit).code).toBe(1)
-    expect(run.text()).toMatch(/ended by SIGKILL \(memory: [56]\d\d MB predicted, [2-9]\d\d MB seen\)/)
-    expect(run.text()).toContain(
-      "1 of 1 trials failed: the system may have run out of memory: try a smaller batch_size"
+    expect(run.text()).toMatch(
+      /failed: [56]\d\d MB of memory predicted, [2-9]\d\d MB seen: the worker process was ended by SIGKILL/
     )
+    expect(run.text()).toContain("1 of 1 trials failed: a smaller batch_size")
   })
 
   it("run by two processes at once makes each result once, and both tell the same table", async () => {

@@ -1,5 +1,6 @@
 import { freemem } from "node:os"
 import { Effect, Option, Semaphore } from "effect"
+import { freeMemory } from "../worker/freeMemory.ts"
 
 /** The memory that stages which run side by side may take together. */
 export interface Room {
@@ -17,12 +18,8 @@ export interface Room {
 
 const MIB = 2 ** 20
 
-/** What the machine has left, or the container that this process runs in. */
-export const memoryLeft = (): number => {
-  // No limit is told as more than any machine has.
-  const inContainer = process.constrainedMemory() - process.memoryUsage.rss()
-  return Math.min(freemem(), inContainer > 0 ? inContainer : Infinity)
-}
+/** What the machine has left, or the control group that this process runs in. */
+export const memoryLeft = (): number => freeMemory()?.bytes ?? freemem()
 
 /** @param declared bytes; null: what is left now */
 export const roomOf = (declared: number | null): Room => {

@@ -72,10 +72,11 @@ export const withMemory = Effect.fnUntraced(function* <R>(
   const { blob, code, hint, message, param, peak_rss_bytes: seen, row_ids, stack } = failure
   const mend = param === undefined ? {} : { param }
   const parts = [
-    ...(predicted === undefined ? [] : [`${bytes(predicted)} predicted`]),
+    ...(predicted === undefined ? [] : [`${bytes(predicted)} of memory predicted`]),
     ...(seen === null ? [] : [`${bytes(seen)} seen`])
   ]
   if (parts.length === 0) return failure
-  const told = `${message} (memory: ${parts.join(", ")})`
+  // In front, since a table of trials shows the beginning.
+  const told = `${parts.join(", ")}: ${message}`
   return new StageFailed({ blob, code, hint, message: told, ...mend, peak_rss_bytes: seen, row_ids, stack })
 })

@@ -48,8 +48,9 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   enter(folder)
   const work = search({ machine, state, log, block, mode, say: (what) => screen.say(what, state) })
   yield* work.pipe(
-    Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),
+    // Pieces end before the workers do: one whose worker is taken away would take that for a crash.
     Effect.scoped,
+    Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),
     Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
     Effect.ensuring(Effect.sync(() => leave(folder)))
   )
