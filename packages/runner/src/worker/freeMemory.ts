@@ -36,25 +36,27 @@ const machine = (root: string): FreeMemory | undefined => {
 
 const groupsV2 = (root: string) =>
   upwards(groupOf(root, (controllers) => controllers === "")).map((group) =>
-    groupMemory(join(root, "sys/fs/cgroup", group), "memory.max", "memory.current", /^inactive_file (\d+)$/mu)
+    groupMemory(join(root, "sys/fs/cgroup", group), "memory.max", "memory.current", "")
   )
 
 const groupsV1 = (root: string) =>
   upwards(groupOf(root, (controllers) => controllers.split(",").includes("memory"))).map((group) =>
-    groupMemory(
-      join(root, "sys/fs/cgroup/memory", group),
-      "memory.limit_in_bytes",
-      "memory.usage_in_bytes",
-      /^total_inactive_file (\d+)$/mu
-    )
+    groupMemory(join(root, "sys/fs/cgroup/memory", group), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
   )
 
-/** Undefined for a group that does not exist or has no limit: version 2 says "max", and version 1 a number beyond any machine. */
-const groupMemory = (folder: string, limit: string, usage: string, files: RegExp): FreeMemory | undefined => {
+/**
+ * Undefined for a group that does not exist or has no limit: version 2 says "max", and version 1 a number beyond any machine.
+ *
+ * @param prefix of the names in memory.stat that count the groups below, too
+ */
+const groupMemory = (folder: string, limit: string, usage: string, prefix: string): FreeMemory | undefined => {
   const [of, used] = [limit, usage].map((name) => numberIn(join(folder, name), /^(\d+)$/mu))
   if (of === undefined || used === undefined || of >= 2 ** 62) return undefined
-  const again = numberIn(join(folder, "memory.stat"), files) ?? 0
-  return { bytes: of - used + again, of, owner: "control group" }
+  const stat = join(folder, "memory.stat")
+  const files = ["inactive_file", "active_file"].map(
+    (name) => numberIn(stat, new RegExp(`^${prefix}${name} (\\d+)$`, "mu")) ?? 0
+  )
+  return { bytes: of - used + files[0]! + files[1]!, of, owner: "control group" }
 }
 
 /** The path of this process's control group: lines of /proc/self/cgroup are `number:controllers:path`. */

@@ -31,8 +31,8 @@ it("what is free is what the machine has, or the tightest control group above th
   assert.strictEqual(freeMemory(root)?.owner, "machine")
   write("sys/fs/cgroup/pod/memory.max", 1000 * MIB)
   write("sys/fs/cgroup/pod/memory.current", 950 * MIB)
-  write("sys/fs/cgroup/pod/memory.stat", `anon 1\ninactive_file ${200 * MIB}`)
-  // What was read of files and not again is let go for the asking.
+  write("sys/fs/cgroup/pod/memory.stat", `anon 1\ninactive_file ${150 * MIB}\nactive_file ${50 * MIB}`)
+  // What was read of files is let go for the asking.
   assert.deepStrictEqual(freeMemory(root), { bytes: 250 * MIB, of: 1000 * MIB, owner: "control group" })
   write("proc/self/cgroup", "4:memory:/job")
   write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", 500 * MIB)
