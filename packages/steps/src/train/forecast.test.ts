@@ -71,7 +71,7 @@ it("counts the tokens that are to be guessed, and the scores of all words for ea
   // Scores, what is left of them after softmax, and both on the way back.
   expect(many.peak_memory_bytes - few.peak_memory_bytes).toBeGreaterThan(2 * 16 * 19 * 30_522 * 4)
   expect(of({ next_sentence: true, pair_length: 64 }).batch).toBe("16 pairs of 64 tokens, 10 of each to guess")
-  expect(parseInt(of({ batch_size: "auto", memory_budget: 1500 }).batch)).toBeLessThan(32)
+  expect(parseInt(of({ batch_size: "auto", memory_budget: 1000 }).batch)).toBeLessThan(32)
 })
 
 it("says nothing where the model is not known yet", () => {
