@@ -29,6 +29,7 @@ export class Disk {
       case "writeFileSync":
       case "writeSync":
         return this.#append(path, bytes)
+      case "fsync":
       case "fsyncSync":
         return this.#sync(path)
       case "renameSync":

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto"
-import { join } from "node:path"
 import { Clock, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Audit, Cached } from "../../schedule/Check.ts"
@@ -63,7 +62,7 @@ export const rerunVerb = Command.make(
         if (!json) print(line(found))
       })
     ).pipe(
-      Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
+      Effect.provide(Layer.merge(layer, Workers.layer(bundleFolder()))),
       Effect.scoped,
       Effect.catchTag("EngineMissing", Effect.die),
       Effect.catchTag("StageFailed", ({ hint, message }) => refuse(1, { message, hint }, json))
