@@ -8,18 +8,14 @@ const outside = ["@tensorflow/*", "koffi", "tokenizers", "esbuild", "webgpu"]
 const banner = `import { createRequire as __hone_require } from "node:module"; const require = __hone_require(import.meta.url);`
 
 /**
- * Options of esbuild: `main` is the command line, `worker` the process that runs stages, `thread` the runner's own for light ones; what they share lies in chunks.
+ * Options of esbuild: `main` is the command line, `worker` the process that runs stages; what they share lies in chunks.
  *
  * @returns {import("esbuild").BuildOptions & { metafile: true }}
  */
 export function bundleOptions(root, outdir) {
   const runner = join(root, "packages", "runner")
   return {
-    entryPoints: {
-      main: join(runner, "src/main.ts"),
-      worker: join(runner, "src/worker/main.ts"),
-      thread: join(runner, "src/worker/thread.ts")
-    },
+    entryPoints: { main: join(runner, "src/main.ts"), worker: join(runner, "src/worker/main.ts") },
     absWorkingDir: root,
     outdir,
     outExtension: { ".js": ".mjs" },

@@ -19,7 +19,6 @@ function clone(): string {
       'import { word } from "./word.ts"\nconsole.log(word, process.argv.slice(2).join(" "))\n',
     "packages/runner/src/word.ts": 'export const word: string = "one"\n',
     "packages/runner/src/worker/main.ts": "export {}\n",
-    "packages/runner/src/worker/thread.ts": "export {}\n",
     "packages/runner/src/sweep/page/main.ts": "export {}\n",
     "packages/steps/src/registry.ts": "export const registry = {}\n"
   })

@@ -77,9 +77,9 @@ describe("Nx #35483, DVC #1511, #4634", () => {
     await place.run("small.yaml")
     const { path } = recordOf(place, "ingest")
     forgetAll()
-    const stopping = faulty(place, { at: { who: "thread", call: "writeSync" }, then: "stop" })
+    const stopping = faulty(place, { at: { who: "worker", call: "writeSync" }, then: "stop" })
     const run = start(place, ["run", "small.yaml", "--set", "parts.test=0.3"], stopping)
-    await until("the run to stop", () => stoppedIn(place).length > 0)
+    await until("the worker to stop", () => stoppedIn(place).length > 0)
     expect((await place.hone("gc", "--yes")).stdout).toContain("freed")
     expect(existsSync(path)).toBe(true)
     signal(stoppedIn(place), "SIGCONT")
@@ -87,7 +87,7 @@ describe("Nx #35483, DVC #1511, #4634", () => {
 
     forgetAll()
     const killed = start(place, ["run", "small.yaml", "--set", "parts.test=0.4"], stopping)
-    await until("the run to stop", () => stoppedIn(place).length > 0)
+    await until("the worker to stop", () => stoppedIn(place).length > 0)
     signal([killed.pid], "SIGKILL")
     await killed.exit
     await place.hone("gc", "--yes")

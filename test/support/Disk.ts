@@ -29,7 +29,6 @@ export class Disk {
       case "writeFileSync":
       case "writeSync":
         return this.#append(path, bytes)
-      case "fsync":
       case "fsyncSync":
         return this.#sync(path)
       case "renameSync":

@@ -4,7 +4,6 @@ import fs from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 import { relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
-import { isMainThread } from "node:worker_threads"
 
 /** What a test asks for. */
 export interface Faults {
@@ -31,8 +30,7 @@ export interface Faults {
 
 /** A call that changes the store, as the trace has it. */
 export interface Call {
-  /** `thread`: the runner's own for light stages. */
-  readonly who: "runner" | "worker" | "thread"
+  readonly who: "runner" | "worker"
   readonly call: string
   readonly path: string
   /** The other path of a rename or link. */
@@ -42,8 +40,7 @@ export interface Call {
 }
 
 const faults = JSON.parse(process.env["HONE_TEST_FAULTS"] ?? "null") as Faults | null
-const isWorker = process.argv[1]?.endsWith("worker.mjs") === true
-const who = !isMainThread ? "thread" : isWorker ? "worker" : "runner"
+const who = process.argv[1]?.endsWith("worker.mjs") === true ? "worker" : "runner"
 
 /** The calls that change something, with the place of the path among their arguments; -1 for those that take a descriptor. */
 const changing = {
@@ -98,32 +95,10 @@ const meet = (then: string, call: Call): void => {
     })
 }
 
-const write = ({ trace }: Faults, call: Call): void => {
-  if (trace !== undefined) real.appendFileSync(trace, `${JSON.stringify(call)}\n`)
-}
-
 const note = (asked: Faults, call: Call): void => {
-  write(asked, call)
+  if (asked.trace !== undefined) real.appendFileSync(asked.trace, `${JSON.stringify(call)}\n`)
   if (asked.then !== undefined && fits(asked, call)) meet(asked.then, call)
 }
-
-/** A sync that others are not kept waiting by is in the trace once it is done: until then nothing is durable. */
-const watchedSync =
-  (asked: Faults) =>
-  (fd: number, callback: fs.NoParamCallback): void => {
-    const path = opened.get(fd)
-    if (path === undefined) return real.fsync(fd, callback)
-    const call: Call = { who, call: "fsync", path }
-    try {
-      if (asked.then !== undefined && fits(asked, call)) meet(asked.then, call)
-    } catch (error) {
-      return process.nextTick(callback, error as NodeJS.ErrnoException)
-    }
-    real.fsync(fd, (error) => {
-      if (error === null) write(asked, call)
-      callback(error)
-    })
-  }
 
 const watched = (asked: Faults, name: Name) => {
   const place = changing[name]
@@ -170,7 +145,6 @@ const turnClock = (offsets: ReadonlyArray<number>): void => {
 
 if (faults !== null) {
   for (const name of Object.keys(changing) as Array<Name>) Object.assign(fs, { [name]: watched(faults, name) })
-  Object.assign(fs, { fsync: watchedSync(faults) })
   syncBuiltinESMExports()
   if (faults.clock !== undefined) turnClock(faults.clock)
 }

@@ -130,11 +130,6 @@ export interface Stage<P> {
   readonly resources: (params: P) => Resources
   /** From params and the facts of the inputs, by the stage's names. Absent: its time does not hang on how much there is, or nobody knows. */
   readonly work?: (params: P, facts: Readonly<Record<string, Facts>>) => Work
-  /**
-   * Plain JavaScript without native libraries, engines or checkpoints, whose time and memory follow the size of its inputs: over small ones it
-   * may run on a thread of the runner.
-   */
-  readonly light: boolean
   /** Loaded where a plan is shown in which the stage has to run. Must load neither Arrow nor an engine. */
   readonly forecast?: () => Promise<{ readonly forecast: Forecaster }>
   /** The module behind `run`, as the implementation digests name it: `steps/split/run`. */
@@ -224,7 +219,6 @@ const stageDefaults = {
   random: false,
   numerics: false,
   intermediate: false,
-  light: false,
   resources: () => ({ cpu: 1 as const })
 }
 
@@ -250,19 +244,19 @@ export const makeStaged = <S extends ParamsSchema>(
 export const make = <S extends ParamsSchema>(
   options: Common<S> &
     Pick<StageOptions<S["Type"]>, "run" | "module" | "parts" | "work"> &
-    Partial<Pick<Stage<S["Type"]>, "version" | "random" | "numerics" | "light" | "resources">> & {
+    Partial<Pick<Stage<S["Type"]>, "version" | "random" | "numerics" | "resources">> & {
       /** By port, the facts that the work reads: see `StageInput`. */
       readonly facts?: Readonly<Record<string, FactsRead>>
     }
 ): Step<S["Type"]> => {
-  const { facts = {}, light, module, numerics, parts, random, resources, run, version, work, ...common } = options
+  const { facts = {}, module, numerics, parts, random, resources, run, version, work, ...common } = options
   const inputs = Object.fromEntries(
     Object.keys(options.inputs).map((port): [string, StageInput<S["Type"]>] => {
       const read = facts[port]
       return [port, { from: { port }, ...(read === undefined ? {} : { facts: read }) }]
     })
   )
-  const given = { light, module, numerics, parts, random, resources, version, work }
+  const given = { module, numerics, parts, random, resources, version, work }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return makeStaged({
     ...common,

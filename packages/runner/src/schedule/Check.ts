@@ -68,7 +68,7 @@ export const audit = Effect.fn("audit")(function* (
         const asked = requestFor({ folder, prepared }, step, stage, record.preimage, inputs, attempt)
         // A checkpoint would give back what was computed then, which is what is to be checked.
         const done = yield* workers
-          .run({ ...asked, checkpoints: null, engine }, "process", { progress: () => {}, log: () => {} })
+          .run({ ...asked, checkpoints: null, engine }, { progress: () => {}, log: () => {} })
           .pipe(Effect.mapError((failure) => cleaned({ prepared }, failure)))
         const at = { step: step.name, stage: stage.name }
         const difference = yield* Effect.promise(() =>

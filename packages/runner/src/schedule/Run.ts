@@ -8,13 +8,11 @@ import type { StageOutcome, StepOutcome } from "@hone/core/record/RunRecord"
 import type { ActionRecords, Engine, Implementations, LastKeys } from "@hone/core/Services"
 import type { OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
-import { Deferred, Effect } from "effect"
-import { Commits } from "../store/Commit.ts"
+import { Deferred, Effect, Semaphore } from "effect"
 import type { StoreFolder } from "../store/Folder.ts"
-import { enter, leave, noteInUse, noteMade } from "../store/Live.ts"
+import { enter, leave, noteInUse } from "../store/Live.ts"
 import type { Workers } from "../worker/Workers.ts"
 import { makeListener } from "./Events.ts"
-import { Permits } from "./Permits.ts"
 import type { Room } from "./Room.ts"
 import type { Schedule, Shared, StageEnd } from "./StageRun.ts"
 import { runStage } from "./StageRun.ts"
@@ -42,13 +40,13 @@ export interface RunOptions {
  * A machine of so many cores, for so many runs side by side: a stage that asks for all cores gets its share of them.
  * @param room memory for what runs side by side; of one run alone, stages with tensors come one after the other
  */
-export const share = (folder: StoreFolder, cores: number, runs: number, room?: Room): Shared => ({
-  permits: new Permits(cores),
-  commits: new Commits(folder),
-  wide: Math.max(1, Math.floor(cores / runs)),
-  room,
-  inFlight: new Map()
-})
+export const share = (cores: number, runs: number, room?: Room): Effect.Effect<Shared> =>
+  Effect.map(Semaphore.make(cores), (permits) => ({
+    permits,
+    wide: Math.max(1, Math.floor(cores / runs)),
+    room,
+    inFlight: new Map()
+  }))
 
 /** Where a step, or a param of it that is written, stands. */
 const placeOf = ({ place }: Pipeline, { written }: PipelineStep, param: string | undefined) => {
@@ -109,7 +107,7 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
     last: options.last,
     folder: options.folder,
     cores: options.cores,
-    ...(options.shared ?? share(options.folder, options.cores, 1)),
+    ...(options.shared ?? (yield* share(options.cores, 1))),
     listener,
     planned,
     damaged: new Set(),
@@ -164,7 +162,7 @@ export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
       begun.add(id)
       const end = yield* bring(step, stage)
       known.set(id, end)
-      if (end.state === "made" && end.outcome !== "hit") noteMade(options.folder, end.key)
+      if (end.state === "made" && end.outcome !== "hit") noteInUse(options.folder, [end.key])
       yield* Deferred.succeed(deferred, end)
       if (end.state === "failed" && end.failure.blob === null) {
         const { code, hint, message, param, row_ids, stack } = end.failure

@@ -10,9 +10,9 @@ import type { LastKeys } from "@hone/core/Services"
 import { ActionRecords, Engine, Implementations } from "@hone/core/Services"
 import type { EngineChoice, OutputArtifact } from "@hone/core/Stage"
 import type { Facts, Stage } from "@hone/core/Step"
-import { Clock, Deferred, Effect, Exit, Option } from "effect"
-import { openAttempt, reuseAttempt } from "../store/Attempts.ts"
-import type { Commits } from "../store/Commit.ts"
+import { Clock, Deferred, Effect, Option, Semaphore } from "effect"
+import { openAttempt } from "../store/Attempts.ts"
+import { commit, keepUncached } from "../store/Commit.ts"
 import { remove } from "../store/Files.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { blobPath, makeFolder } from "../store/Folder.ts"
@@ -20,14 +20,12 @@ import { withLease } from "../store/Lease.ts"
 import { noteInUse } from "../store/Live.ts"
 import { damageOf } from "../store/Records.ts"
 import type { StageRequest } from "../worker/Messages.ts"
-import type { Place } from "../worker/Workers.ts"
 import { StageFailed, Workers } from "../worker/Workers.ts"
 import { tellDrift } from "./Drift.ts"
 import type { RunListener } from "./Events.ts"
 import { predictedMemory, waitsForMemory, withMemory } from "./memory.ts"
-import type { Permits } from "./Permits.ts"
 import type { Room } from "./Room.ts"
-import { discard, storing, storingLater } from "./Storing.ts"
+import { discard, storing } from "./Storing.ts"
 
 /** How a stage came to its end. */
 export type StageEnd =
@@ -51,9 +49,7 @@ export type StageEnd =
 
 /** What runs side by side in one process share: the machine, and results that are being made. */
 export interface Shared {
-  readonly permits: Permits
-  /** Results that are on their way to the disk, together. */
-  readonly commits: Commits
+  readonly permits: Semaphore.Semaphore
   /** Permits that a stage takes which asks for all. */
   readonly wide: number
   /** The memory that they share; undefined where one stage at a time takes any that counts. */
@@ -172,26 +168,14 @@ export const cleaned = (
   return new StageFailed(cleaner(schedule)({ blob, code, hint, message, ...mend, peak_rss_bytes, row_ids, stack }))
 }
 
-/** Bytes of all inputs of a light stage, at most. */
-const lightBytes = 1 << 20
-
-/** A light stage over much is none: over what its inputs link to, or a source, too. */
-const placeOf = (stage: Stage<any>, inputs: Inputs, request: StageRequest): Place => {
-  const artifacts = Object.values(inputs).flatMap((artifact) => artifact ?? [])
-  const bytes = artifacts.reduce((sum, artifact) => sum + artifact.bytes, 0)
-  const isSmall = bytes <= lightBytes && artifacts.every(({ links }) => links.length === 0)
-  return stage.light && isSmall && Object.keys(request.sources).length === 0 ? "light" : "process"
-}
-
-/** One attempt: a private folder, the worker's work in it, and the commit of what it made. `worked` is run in between. */
+/** One attempt: a private folder, the worker's work in it, and the commit of what it made. */
 const attemptStage = Effect.fnUntraced(function* (
   schedule: Schedule,
   step: PipelineStep,
   stage: Stage<any>,
   preimage: Preimage,
   key: string,
-  inputs: Inputs,
-  worked: Effect.Effect<void>
+  inputs: Inputs
 ) {
   const workers = yield* Workers
   const engine = yield* Engine
@@ -207,13 +191,12 @@ const attemptStage = Effect.fnUntraced(function* (
         engine: schedule.profiles === undefined ? engine : profiling(engine, schedule.profiles, step.name, stage.name)
       }
       const started = yield* now
-      const spoken = workers.run(request, placeOf(stage, inputs, request), {
+      const spoken = workers.run(request, {
         progress: ({ done, total, unit, values }) =>
           listener.emit({ event: "progress", ...at, done, total: total ?? null, unit, values: values ?? {} }),
         log: (line) => listener.emit({ event: "log", ...at, line: clean(line) })
       })
       const done = yield* Effect.mapError(spoken, (failure) => cleaned(schedule, failure))
-      yield* worked
       const finished = yield* now
       const warnings = clean(done.warnings)
       const work = workOf(step, stage, inputs)
@@ -245,9 +228,9 @@ const attemptStage = Effect.fnUntraced(function* (
           folder,
           Object.values(record.outputs).map(({ blob }) => blob)
         )
+        return yield* storing(() => keepUncached(folder, attempt, record))
       }
-      const as = done.uncached === null ? "record" : "alone"
-      const committed = yield* storingLater(() => schedule.commits.commit({ attempt, record, as }))
+      const committed = yield* storing(() => commit(folder, attempt, record))
       if (committed.how === "drifted") {
         const pathOf = ({ blob }: OutputArtifact) => blobPath(folder, blob)
         const message = yield* Effect.promise(() => tellDrift(committed.record, record, pathOf))
@@ -255,8 +238,7 @@ const attemptStage = Effect.fnUntraced(function* (
       }
       return committed.record
     }),
-    // Who failed or was stopped may still write where it worked.
-    (attempt, exit) => Effect.sync(() => (Exit.isSuccess(exit) ? reuseAttempt(folder, attempt) : remove(attempt)))
+    (attempt) => Effect.sync(() => remove(attempt))
   )
 })
 
@@ -281,7 +263,7 @@ const failed = Effect.fnUntraced(function* (
  * Brings a stage to its end: keys it, takes the result that is there, or makes its intermediates and then itself. `derive` makes an
  * intermediate of the same step, once, when it turns out to be needed.
  */
-export const runStage = Effect.fnUntraced(function* (
+export const runStage = Effect.fn("stage")(function* (
   schedule: Schedule,
   step: PipelineStep,
   stage: Stage<any>,
@@ -333,28 +315,33 @@ export const runStage = Effect.fnUntraced(function* (
     const permits = wanted === "all" ? schedule.wide : Math.min(wanted, schedule.cores)
     const { room } = schedule
     const foretell = predictedMemory({ step, stage, types: prepared.types, inputs, preimage: keyed.preimage })
-    const attempt = Effect.fnUntraced(function* (giveBack: Effect.Effect<void>) {
-      listener.emit({ event: "stage", ...at, state: "started", reason })
-      const started = yield* now
-      const result = yield* Effect.result(attemptStage(schedule, step, stage, keyed.preimage, key, all, giveBack))
-      const seconds = ((yield* now) - started) / 1000
-      listener.emit({ event: "stage", ...at, state: "ended", reason: "" })
-      if (result._tag === "Success")
-        return { state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd
-      const failure = yield* withMemory(result.failure, foretell)
-      return yield* failed(schedule, step, { state: "failed", key, reason, seconds, failure })
-    })
-    const turn = <B, E, R>(work: (giveBack: Effect.Effect<void>) => Effect.Effect<B, E, R>) => {
-      // The slots are for the work: others may work while this one's result is on its way to the disk.
-      const held = schedule.permits.hold(permits, work)
-      if (room === undefined) return held
-      return Effect.flatMap(foretell, (need) =>
-        room.within(need, () => listener.emit({ event: "log", ...at, line: waitsForMemory(need!, room) }))(held)
+    const attempt = schedule.permits.withPermits(permits)(
+      Effect.gen(function* () {
+        listener.emit({ event: "stage", ...at, state: "started", reason })
+        const started = yield* now
+        const result = yield* Effect.result(attemptStage(schedule, step, stage, keyed.preimage, key, all))
+        const seconds = ((yield* now) - started) / 1000
+        listener.emit({ event: "stage", ...at, state: "ended", reason: "" })
+        return result._tag === "Success"
+          ? ({ state: "made", outcome: "ran", key, reason, seconds, record: result.success } as StageEnd)
+          : yield* failed(schedule, step, {
+              state: "failed",
+              key,
+              reason,
+              seconds,
+              failure: yield* withMemory(result.failure, foretell)
+            })
+      })
+    )
+    const inRoom = Effect.gen(function* () {
+      if (room === undefined) return yield* attempt
+      const need = yield* foretell
+      return yield* attempt.pipe(
+        room.within(need, () => listener.emit({ event: "log", ...at, line: waitsForMemory(need!, room) }))
       )
-    }
+    })
     return yield* withLease(schedule.folder, key, {
-      turn,
-      make: attempt,
+      make: inRoom,
       look: Effect.map(records.lookup(key), (found) => (Option.isSome(found) ? hit(found.value, true) : undefined)),
       waiting: () =>
         listener.emit({ event: "log", ...at, line: "another process is making this result: waiting for it" })

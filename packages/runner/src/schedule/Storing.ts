@@ -6,24 +6,22 @@ import { StageFailed } from "../worker/Workers.ts"
 import type { RunListener } from "./Events.ts"
 
 /** Work of the store, where the system may say no. Nothing half-done counts: the record is written last. */
-export const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> => Effect.try({ try: work, catch: refused })
-
-/** As `storing`, for work that waits for the disk. It comes to its end whatever happens: what it moves must not be removed meanwhile. */
-export const storingLater = <A>(work: () => Promise<A>): Effect.Effect<A, StageFailed> =>
-  Effect.uninterruptible(Effect.tryPromise({ try: work, catch: refused }))
-
-const refused = (error: unknown): StageFailed => {
-  const { code = "EIO", message } = error as NodeJS.ErrnoException
-  return new StageFailed({
-    code: "store",
-    message: `the store cannot be written: ${message}`,
-    hint: systemHint(code),
-    row_ids: [],
-    blob: null,
-    stack: null,
-    peak_rss_bytes: null
+export const storing = <A>(work: () => A): Effect.Effect<A, StageFailed> =>
+  Effect.try({
+    try: work,
+    catch: (error) => {
+      const { code = "EIO", message } = error as NodeJS.ErrnoException
+      return new StageFailed({
+        code: "store",
+        message: `the store cannot be written: ${message}`,
+        hint: systemHint(code),
+        row_ids: [],
+        blob: null,
+        stack: null,
+        peak_rss_bytes: null
+      })
+    }
   })
-}
 
 /** Sets damaged files aside, and tells the user of each once, over all passes of a run. */
 export const discard = (

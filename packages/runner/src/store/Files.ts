@@ -1,6 +1,5 @@
 import {
   closeSync,
-  fsync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -8,7 +7,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  unlinkSync,
   writeFileSync
 } from "node:fs"
 import { dirname } from "node:path"
@@ -37,15 +35,6 @@ export const makeDurableFolder = (path: string): string => {
 export const remove = (path: string): void => {
   try {
     rmSync(path, { recursive: true, force: true })
-  } catch {
-    // See above.
-  }
-}
-
-/** As `remove`, for what is a file: one call of the system. */
-export const removeFile = (path: string): void => {
-  try {
-    unlinkSync(path)
   } catch {
     // See above.
   }
@@ -81,56 +70,20 @@ export const replaceFile = (path: string, text: string): void => {
   syncFolder(dirname(path))
 }
 
-/** Waits for the disk on the system's own threads: several files at once then share a write of its journal. */
-const syncing = (fd: number): Promise<void> =>
-  new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())))
-
-/** Resolves once the bytes of a file, or the names in a folder, are durable. */
-export const synced = async (path: string): Promise<void> => {
-  const fd = openSync(path, "r")
-  try {
-    await syncing(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** A file that is whole and durable under a name for the time being, which it gives: `nameDraft` gives it its own. */
-export const createDraft = async (path: string, text: string): Promise<string> => {
-  const draft = besides(path)
-  const fd = openSync(draft, "wx", 0o644)
-  try {
-    writeFileSync(fd, text)
-    await syncing(fd)
-    return draft
-  } catch (error) {
-    removeFile(draft)
-    throw error
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** Gives a draft its name, or says that there is one: the first writer wins. Durable once the folder is synced. */
-export const nameDraft = (draft: string, path: string): "created" | "exists" => {
-  try {
-    linkSync(draft, path)
-    return "created"
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists"
-    throw error
-  } finally {
-    removeFile(draft)
-  }
-}
-
 /** Creates a file whole and durable, or says that it exists: the first writer wins. */
 export const createFile = (path: string, text: string, mode?: number): "created" | "exists" => {
   const tmp = besides(path)
   writeSynced(tmp, text, mode)
-  const how = nameDraft(tmp, path)
-  if (how === "created") syncFolder(dirname(path))
-  return how
+  try {
+    linkSync(tmp, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists"
+    throw error
+  } finally {
+    remove(tmp)
+  }
+  syncFolder(dirname(path))
+  return "created"
 }
 
 /** The value of a sealed file; undefined where it is absent, cannot be read, or its checksum does not hold. */

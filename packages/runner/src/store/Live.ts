@@ -1,10 +1,8 @@
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import { isOfDead, ownerTag, silentMillis } from "./Alive.ts"
-import { endAttempts } from "./Attempts.ts"
 import type { StoreFolder } from "./Folder.ts"
 import { makeFolder } from "./Folder.ts"
-import { endLeases } from "./Lease.ts"
 
 /** Runs of this process that use a store, by its root, and the timer of their common notes. */
 const open = new Map<string, { runs: number; readonly beat: NodeJS.Timeout }>()
@@ -32,23 +30,6 @@ export const noteInUse = (folder: StoreFolder, names: ReadonlyArray<string>): vo
   }
 }
 
-const soonMillis = 100
-const gathered = new Map<string, Array<string>>()
-
-const noteGathered = (folder: StoreFolder): void => {
-  const names = gathered.get(folder.root) ?? []
-  gathered.delete(folder.root)
-  noteInUse(folder, names)
-}
-
-/** As `noteInUse`, many at once and a little later: what has just been made is young, and `gc` leaves it for that. */
-export const noteMade = (folder: StoreFolder, key: string): void => {
-  const names = gathered.get(folder.root)
-  if (names !== undefined) return void names.push(key)
-  gathered.set(folder.root, [key])
-  setTimeout(() => noteGathered(folder), soonMillis).unref()
-}
-
 /** A run begins to use the store, or ends: notes are kept young until the last run of the process, and go with it. */
 export const enter = (folder: StoreFolder): void => {
   const known = open.get(folder.root)
@@ -63,9 +44,6 @@ export const leave = (folder: StoreFolder): void => {
   if (known.runs > 0) return
   clearInterval(known.beat)
   open.delete(folder.root)
-  gathered.delete(folder.root)
-  endAttempts(folder)
-  endLeases(folder)
   try {
     rmSync(own(folder), { force: true })
   } catch {

@@ -1,11 +1,9 @@
 import { fork } from "node:child_process"
-import { mkdirSync, rmSync } from "node:fs"
 import type { ChildProcess } from "node:child_process"
 import { getCompileCacheDir } from "node:module"
-import { dirname, join } from "node:path"
+import { dirname } from "node:path"
 import { outOfMemory, type Progress } from "@hone/core/Stage"
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import { LightThread } from "./LightThread.ts"
 import type { StageRequest } from "./Messages.ts"
 import { type FreeMemory, freeMemory, residentBytes } from "./freeMemory.ts"
 import { WorkerMessage } from "./Messages.ts"
@@ -32,13 +30,10 @@ export interface Listener {
   readonly log: (line: string) => void
 }
 
-/** `light`: on a thread of this process, for a light stage over small inputs. */
-export type Place = "process" | "light"
-
 /** Child processes that do the work of stages: a crash, an out-of-memory or a hung library ends a step, not the run. */
 export class Workers extends Context.Service<
   Workers,
-  { readonly run: (request: StageRequest, place: Place, listener: Listener) => Effect.Effect<Done, StageFailed> }
+  { readonly run: (request: StageRequest, listener: Listener) => Effect.Effect<Done, StageFailed> }
 >()("@hone/runner/Workers") {}
 
 const graceMillis = 2000
@@ -128,14 +123,6 @@ export const endAllNow = (): void => {
   }
 }
 
-const failedBy = ({ type: _, ...told }: Extract<WorkerMessage, { type: "failed" }>, peak: number | null) =>
-  new StageFailed({ ...told, peak_rss_bytes: peak })
-
-const tell = (listener: Listener, message: WorkerMessage): void => {
-  if (message.type === "progress") listener.progress(message.progress)
-  else if (message.type === "log") listener.log(message.line)
-}
-
 const decodeMessage = Schema.decodeUnknownResult(WorkerMessage)
 
 const lines = (child: ChildProcess, each: (line: string) => void): void => {
@@ -161,24 +148,13 @@ const compiled = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname
 /** MiB. Rows die young: with V8's default of 16 a stage that streams them holds 130 MB more, and is no faster. */
 const smallYoungGeneration = ["--max-semi-space-size=4"]
 
-/** Empties the folder of an attempt that was given up, for another one. */
-const empty = (folder: string): Effect.Effect<void, StageFailed> =>
-  Effect.try({
-    try: () => {
-      rmSync(folder, { recursive: true, force: true })
-      mkdirSync(folder)
-    },
-    catch: (error) => notStarted(error as Error)
-  })
-
 /**
- * Workers made by forking the bundle's `worker.mjs`. Idle ones serve the next stage, so that an engine is loaded once; a failed one is
- * not used again. Where memory runs out, the worker that holds most of it is ended. Light stages share one thread; what it gives up runs in
- * a process.
+ * Workers made by forking `entry`. Idle ones serve the next stage, so that an engine is loaded once; a failed one is not used again. Where
+ * memory runs out, the worker that holds most of it is ended.
  *
  * @param root where /proc and /sys say what memory is left: tests have their own
  */
-export const layer = (bundle: string, root = "/"): Layer.Layer<Workers> =>
+export const layer = (entry: string, root = "/"): Layer.Layer<Workers> =>
   Layer.effect(
     Workers,
     Effect.gen(function* () {
@@ -197,7 +173,7 @@ export const layer = (bundle: string, root = "/"): Layer.Layer<Workers> =>
       }
 
       const start = (): Held => {
-        const child = fork(join(bundle, "worker.mjs"), [], {
+        const child = fork(entry, [], {
           detached: true,
           stdio: ["ignore", "pipe", "pipe", "ipc"],
           execArgv: smallYoungGeneration,
@@ -216,26 +192,9 @@ export const layer = (bundle: string, root = "/"): Layer.Layer<Workers> =>
         return held
       }
 
-      const thread = new LightThread(join(bundle, "thread.mjs"))
-      yield* Effect.addFinalizer(() =>
-        Effect.promise(() => Promise.all([thread.end(), ...[...all].map(({ child }) => end(child))]))
-      )
+      yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map(({ child }) => end(child)))))
 
-      const runHere = (request: StageRequest, listener: Listener): Effect.Effect<Done, StageFailed> =>
-        Effect.callback<Done, StageFailed>((resume) => {
-          const takeBack = thread.run(
-            request,
-            (message) => tell(listener, message),
-            (message) => {
-              if (message.type === "done") resume(Effect.succeed(message))
-              else if (message.type === "failed") resume(Effect.fail(failedBy(message, null)))
-              else resume(Effect.andThen(empty(request.folder), runInProcess(request, listener)))
-            }
-          )
-          return Effect.promise(takeBack)
-        })
-
-      const runInProcess = (request: StageRequest, listener: Listener): Effect.Effect<Done, StageFailed> =>
+      const run = (request: StageRequest, listener: Listener): Effect.Effect<Done, StageFailed> =>
         Effect.callback<Done, StageFailed>((resume) => {
           const held = idle.pop() ?? start()
           const { child } = held
@@ -274,12 +233,15 @@ export const layer = (bundle: string, root = "/"): Layer.Layer<Workers> =>
             const decoded = decodeMessage(raw)
             if (Result.isFailure(decoded)) return
             const message = decoded.success
-            if (message.type === "done") settle(Effect.succeed(message), true)
-            else if (message.type === "failed") {
+            if (message.type === "progress") listener.progress(message.progress)
+            else if (message.type === "log") listener.log(message.line)
+            else if (message.type === "done") settle(Effect.succeed(message), true)
+            else {
+              const { type: _, ...fields } = message
               look()
-              settle(Effect.fail(failedBy(message, peak)), false)
+              settle(Effect.fail(new StageFailed({ ...fields, peak_rss_bytes: peak })), false)
               void end(child)
-            } else tell(listener, message)
+            }
           }
           child.on("message", onMessage)
           child.on("exit", onExit)
@@ -295,9 +257,6 @@ export const layer = (bundle: string, root = "/"): Layer.Layer<Workers> =>
           })
         })
 
-      return Workers.of({
-        run: (request, place, listener) =>
-          place === "light" ? runHere(request, listener) : runInProcess(request, listener)
-      })
+      return Workers.of({ run })
     })
   )

@@ -85,8 +85,8 @@ it.live("the worker at work is ended when memory runs out, with what it held and
     }
     const failure = yield* Effect.flip(
       Effect.provide(
-        Effect.flatMap(Workers, (workers) => workers.run(request, "process", listener)),
-        layer(root, root)
+        Effect.flatMap(Workers, (workers) => workers.run(request, listener)),
+        layer(join(root, "worker.mjs"), root)
       )
     )
     assert.deepStrictEqual([failure.code, failure.param], ["out_of_memory", "batch_size"])

@@ -14,16 +14,14 @@ const LARGEST_WRITE = 1 << 30
 /** Appends to a new file and hashes what it appends. Small pieces are gathered; the disk and SHA-256 like large ones. */
 class HashingFile {
   readonly #fd: number
-  readonly #isSynced: boolean
   readonly #hash = createHash("sha256")
   // Grown as it fills: most files are small, and a mebibyte zeroed and collected for each cost more than all else that a small stage does.
   #pending = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
   #filled = 0
   #bytes = 0
 
-  constructor(path: string, isSynced: boolean) {
+  constructor(path: string) {
     this.#fd = openSync(path, "wx", 0o644)
-    this.#isSynced = isSynced
   }
 
   append(piece: Uint8Array): void {
@@ -39,7 +37,7 @@ class HashingFile {
 
   finish(): { readonly blob: string; readonly bytes: number } {
     this.#flush()
-    if (this.#isSynced) fsyncSync(this.#fd)
+    fsyncSync(this.#fd)
     closeSync(this.#fd)
     return { blob: this.#hash.digest("hex"), bytes: this.#bytes }
   }
@@ -103,8 +101,6 @@ export interface TableOptions {
   readonly metadata?: Readonly<Record<string, string>>
   /** What of the metadata counts as content. Absent: all of it. */
   readonly contentMetadata?: Json
-  /** The file is on the disk when `finish` returns. The store syncs what a stage leaves in its folder, many files at once: absent there. */
-  readonly sync?: boolean
 }
 
 /**
@@ -123,7 +119,7 @@ export class TableWriter {
     this.#name = name
     this.#path = join(folder, name)
     this.#options = options
-    this.#file = new HashingFile(this.#path, options.sync === true)
+    this.#file = new HashingFile(this.#path)
     this.#writer = new FileWriter(this.#file)
   }
 
@@ -142,7 +138,7 @@ export class TableWriter {
     this.#writer.write(batch)
   }
 
-  /** Writes the footer, and tells what an output of a stage must tell. */
+  /** Writes the footer, waits for the disk, and tells what an output of a stage must tell. */
   finish(options: FinishOptions = {}): OutputArtifact {
     this.#writer.close()
     const { blob, bytes } = this.#file.finish()

@@ -96,7 +96,7 @@ const shortened = <A>(_: string, value: A): A | number =>
   typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(9)) : value
 
 const arrowWriter = (path: string): Writer => {
-  const writer = new TableWriter(dirname(path), basename(path), { sync: true })
+  const writer = new TableWriter(dirname(path), basename(path))
   return {
     write: (rows) => writer.write(arrowColumns(columnsOf(rows))),
     finish: () => void writer.finish(),

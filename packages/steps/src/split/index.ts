@@ -145,7 +145,6 @@ export const split = make({
   // What is stated of the rows goes on with the parts.
   facts: { rows: "all" },
   work: (_, { rows }) => onePass(rows, "rows"),
-  light: true,
   module: "steps/split/run",
   run: () => import("./run.ts")
 })

@@ -144,7 +144,7 @@ const writeBest = (folder: string, { best, weights }: TrainingState, blob: strin
 }
 
 const writeTensors = (folder: string, file: string, tensors: ReadonlyMap<string, Float32Array>): string => {
-  const writer = new TableWriter(folder, file, { sync: true })
+  const writer = new TableWriter(folder, file)
   for (const [name, values] of tensors) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     writer.write({ name: utf8([name]), bytes: binary([bytes]) })

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os"
 import type { SweepJson } from "@hone/core/sweep/SweepJson"
 import { Engine } from "@hone/core/Services"
 import { Clock, Effect, Layer } from "effect"
+import { join } from "node:path"
 import { roomOf } from "../../schedule/Room.ts"
 import { share } from "../../schedule/Run.ts"
 import { sweepScratch } from "../../store/Attempts.ts"
@@ -40,7 +41,7 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   screen.begin(state)
   const cores = availableParallelism()
   const { parallel } = sweep.search
-  const shared = share(folder, cores, parallel, parallel > 1 ? roomOf(sweep.memory) : undefined)
+  const shared = yield* share(cores, parallel, parallel > 1 ? roomOf(sweep.memory) : undefined)
   const machine: Machine = { trials, folder, cores, shared }
   const layers = Layer.provideMerge(sharedEngine(parallel), services)
   if (mode === "run") sweepScratch(folder)
@@ -49,7 +50,7 @@ export const executeSweep = Effect.fn("execute sweep")(function* (
   yield* work.pipe(
     // Pieces end before the workers do: one whose worker is taken away would take that for a crash.
     Effect.scoped,
-    Effect.provide(Layer.merge(layers, Workers.layer(bundleFolder()))),
+    Effect.provide(Layer.merge(layers, Workers.layer(join(bundleFolder(), "worker.mjs")))),
     Effect.catchTag("EngineMissing", Effect.die), // loading the sweep has met it already
     Effect.ensuring(Effect.sync(() => leave(folder)))
   )

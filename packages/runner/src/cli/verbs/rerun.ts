@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { join } from "node:path"
 import { Clock, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Audit, Cached } from "../../schedule/Check.ts"
@@ -62,7 +63,7 @@ export const rerunVerb = Command.make(
         if (!json) print(line(found))
       })
     ).pipe(
-      Effect.provide(Layer.merge(layer, Workers.layer(bundleFolder()))),
+      Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
       Effect.scoped,
       Effect.catchTag("EngineMissing", Effect.die),
       Effect.catchTag("StageFailed", ({ hint, message }) => refuse(1, { message, hint }, json))

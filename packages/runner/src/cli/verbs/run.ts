@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { availableParallelism } from "node:os"
 import { existsSync, readFileSync } from "node:fs"
-import { resolve } from "node:path"
+import { join, resolve } from "node:path"
 import type { RunEvent } from "@hone/core/Contract"
 import type { Plan, PlannedStep } from "@hone/core/plan/Plan"
 import { plan } from "@hone/core/plan/Plan"
@@ -136,7 +136,7 @@ const execute = Effect.fn("execute")(function* (
       // Each pass sets at least one damaged file aside, so this ends.
       while ((yield* pass(now, told)).size > 0) now = yield* plan(prepared, last)
     }).pipe(
-      Effect.provide(Layer.merge(layer, Workers.layer(bundleFolder()))),
+      Effect.provide(Layer.merge(layer, Workers.layer(join(bundleFolder(), "worker.mjs")))),
       Effect.scoped,
       Effect.catchTag("EngineMissing", Effect.die), // loading the plan has met it already
       // A run that was waited for may have been killed.

@@ -14,7 +14,7 @@ const writeArrow = async (path: string, sweep: SweepJson): Promise<void> => {
   const { arrowColumns } = await import("@hone/steps/tables/columns")
   const { writeTable } = await import("@hone/steps/arrow/writer")
   const partial = `.${basename(path)}.${process.pid}.partial`
-  writeTable(dirname(path), partial, arrowColumns(trialColumns(sweep)), { sync: true })
+  writeTable(dirname(path), partial, arrowColumns(trialColumns(sweep)))
   renameSync(join(dirname(path), partial), path)
 }
 
