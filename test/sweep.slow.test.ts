@@ -64,7 +64,7 @@ describe("a sweep", () => {
 
   it("stops a training at a checkpoint when its budget is used up, tells the winner of what there is, and goes on with another", async () => {
     const over = (budget: string) =>
-      `pipeline: small.yaml\nsearch: { method: list }\nstart: [{ tuned.epochs: 2 }, { tuned.epochs: 600 }, { tuned.epochs: 4 }]\n${budget}`
+      `pipeline: small.yaml\nsearch: { method: list }\nstart: [{ tuned.epochs: 2 }, { tuned.epochs: 1500 }, { tuned.epochs: 4 }]\n${budget}`
     await place.run("small.yaml", "--set", "tuned.epochs=2")
     place.write("budget.yaml", over("budget: { device_time: 5s }"))
     const cut = await swept(place, "budget.yaml")
@@ -77,7 +77,7 @@ describe("a sweep", () => {
     place.write("budget.yaml", over(""))
     const whole = await swept(place, "budget.yaml")
     expect(whole.trials.map(({ state }) => state)).toEqual(Array(3).fill("complete"))
-    const shown = await place.hone("show", "small.yaml", "tuned", "--json", "--set", "tuned.epochs=600")
+    const shown = await place.hone("show", "small.yaml", "tuned", "--json", "--set", "tuned.epochs=1500")
     expect(JSON.parse(shown.stdout).counts.resumed_at_step).toBeGreaterThan(0)
     place.write("budget.yaml", `${over("")}\nbudget: { wall_time: 0s }`.replace("epochs: 2 }", "epochs: 1 }"))
     const none = await place.hone("sweep", "run", "budget.yaml", "--json")

@@ -9,6 +9,7 @@ import type { ActionRecords, Engine, Implementations, LastKeys } from "@hone/cor
 import type { OutputArtifact } from "@hone/core/Stage"
 import type { Stage } from "@hone/core/Step"
 import { Deferred, Effect, Semaphore } from "effect"
+import { settleRecords } from "../store/Commit.ts"
 import type { StoreFolder } from "../store/Folder.ts"
 import { enter, leave, noteInUse } from "../store/Live.ts"
 import type { Workers } from "../worker/Workers.ts"
@@ -96,6 +97,7 @@ const summarise = (step: PipelineStep, stages: ReadonlyArray<StageOutcome>): Ste
  */
 export const runSteps = Effect.fn("run")(function* (options: RunOptions) {
   const { prepared } = options
+  settleRecords(options.folder)
   const listener = makeListener(options.show)
   const planned = new Map(
     options.planned.steps.flatMap((step) =>

@@ -41,6 +41,23 @@ export const setAside = (folder: StoreFolder, path: string): void => {
   if (existsSync(path)) renameSync(path, join(makeFolder(folder.damaged), `${basename(path)}-${Date.now()}`))
 }
 
+/** Stores whose names of records were synced by this process. */
+const settled = new Set<string>()
+
+/**
+ * Makes the names of the records that are there durable, once a process: one may be of a run that was killed between naming it and syncing
+ * its folder, and a hit must not be lost to a power cut either. A store that cannot be written is as durable as it gets.
+ */
+export const settleRecords = ({ ac }: StoreFolder): void => {
+  if (settled.has(ac) || !existsSync(ac)) return
+  settled.add(ac)
+  try {
+    syncFolder(ac)
+  } catch {
+    // See above.
+  }
+}
+
 /** Blobs first, and the record last and exclusively: whoever finds the record finds all of it. */
 export const commit = (folder: StoreFolder, attempt: string, record: ActionRecord): Committed => {
   keepBlobs(folder, attempt, Object.values(record.outputs))

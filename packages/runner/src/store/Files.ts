@@ -23,11 +23,19 @@ export const syncFolder = (path: string): void => {
   }
 }
 
-/** Makes a folder whose name survives a power cut: each name that was new is synced in the folder above it. */
+/** Folders whose names this process has seen made durable. */
+const durable = new Set<string>()
+
+/**
+ * Makes a folder whose name survives a power cut: each name that was new is synced in the folder above it. So is one that was there, once,
+ * since another process may have made it and been killed before it synced.
+ */
 export const makeDurableFolder = (path: string): string => {
   const first = mkdirSync(path, { recursive: true })
-  if (first === undefined) return path
-  for (let made = path; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
+  if (first === undefined && durable.has(path)) return path
+  const last = first ?? path
+  for (let made = path; made.length >= last.length; made = dirname(made)) syncFolder(dirname(made))
+  durable.add(path)
   return path
 }
 
@@ -70,15 +78,16 @@ export const replaceFile = (path: string, text: string): void => {
   syncFolder(dirname(path))
 }
 
-/** Creates a file whole and durable, or says that it exists: the first writer wins. */
+/** Creates a file whole and durable, or says that it exists: the first writer wins, which may have been killed before it synced the name. */
 export const createFile = (path: string, text: string, mode?: number): "created" | "exists" => {
   const tmp = besides(path)
   writeSynced(tmp, text, mode)
   try {
     linkSync(tmp, path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists"
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+    syncFolder(dirname(path))
+    return "exists"
   } finally {
     remove(tmp)
   }

@@ -11,6 +11,7 @@ import { Command, Flag } from "effect/cli"
 import { runSteps } from "../../schedule/Run.ts"
 import { profileName } from "../../schedule/StageRun.ts"
 import { sweepScratch } from "../../store/Attempts.ts"
+import { settleRecords } from "../../store/Commit.ts"
 import { makeFolder } from "../../store/Folder.ts"
 import { fileInHome, writeLastKeys, writeRun } from "../../store/Runs.ts"
 import * as Workers from "../../worker/Workers.ts"
@@ -124,6 +125,7 @@ const execute = Effect.fn("execute")(function* (
   })
 
   if (isIdle(planned)) {
+    settleRecords(folder)
     for (const step of planned.steps) {
       ended(cached(step))
       emit({ event: "step", name: step.name, outcome: "hit", reason: step.reason, seconds: 0, counts: {} })
